@@ -1,0 +1,94 @@
+"""Engine.IO packets as they travel: the unit of queueing and its wire forms.
+
+An EncodedPacket is one Socket.IO packet with all its attachments (or one control packet), so that nothing can come between
+them. It is immutable and shared by every recipient of a broadcast; each wire form is made once, when first asked for, and
+kept by its form (a race between two threads makes it twice, to the same value).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+from socketio_sync.protocol.websocket import binary_frame
+from socketio_sync.protocol.websocket import deflated_binary_frame
+from socketio_sync.protocol.websocket import deflated_text_frame
+from socketio_sync.protocol.websocket import text_frame
+
+OPEN = "0"
+CLOSE = "1"
+PING = "2"
+PONG = "3"
+MESSAGE = "4"
+UPGRADE = "5"
+NOOP = "6"
+
+
+class EncodedPacket:
+    """One packet and its attachments, ready for any transport.
+
+    Args:
+        messages: the payloads in order, without the type digit: str is text, bytes is binary.
+        type: the Engine.IO type digit of the text messages; binary is always a message.
+        compress: False asks the transports not to compress it.
+    """
+
+    __slots__ = ("_deflated", "_polling", "_websocket", "_websocket_v3", "compress", "messages", "size", "type")
+
+    def __init__(self, messages: Sequence[str | bytes], *, type: str = MESSAGE, compress: bool = True) -> None:
+        self.messages = tuple(messages)
+        self.type = type
+        self.compress = compress
+        # Characters and bytes, not the exact wire length: it bounds queues, and is exact for ASCII.
+        self.size = sum(map(len, self.messages)) + len(self.messages)
+        self._websocket: bytes | None = None
+        self._websocket_v3: bytes | None = None
+        self._polling: tuple[str, ...] | None = None
+        self._deflated: tuple[int, bytes] | None = None
+
+    @property
+    def websocket(self) -> bytes:
+        """The finished unmasked WebSocket frames of Engine.IO 4: one a message."""
+        if self._websocket is None:
+            self._websocket = b"".join(
+                text_frame(self.type + message) if isinstance(message, str) else binary_frame(message)
+                for message in self.messages
+            )
+        return self._websocket
+
+    @property
+    def websocket_v3(self) -> bytes:
+        """The same for Engine.IO 3, whose binary frames begin with the type byte."""
+        if self._websocket_v3 is None:
+            self._websocket_v3 = b"".join(
+                text_frame(self.type + message) if isinstance(message, str) else binary_frame(b"\x04" + message)
+                for message in self.messages
+            )
+        return self._websocket_v3
+
+    def deflated(self, threshold: int) -> bytes:
+        """The frames with messages of at least ``threshold`` bytes compressed (RFC 7692), without context takeover."""
+        if self._deflated is None or self._deflated[0] != threshold:
+            parts = []
+            for message in self.messages:
+                if isinstance(message, str):
+                    text = self.type + message
+                    parts.append(deflated_text_frame(text) if len(text) >= threshold else text_frame(text))
+                else:
+                    compress = len(message) >= threshold
+                    parts.append(deflated_binary_frame(message) if compress else binary_frame(message))
+            self._deflated = (threshold, b"".join(parts))
+        return self._deflated[1]
+
+    @property
+    def polling(self) -> tuple[str, ...]:
+        """The packets of an Engine.IO 4 payload: binary as ``b`` and base64, without a type digit."""
+        if self._polling is None:
+            self._polling = tuple(
+                self.type + message if isinstance(message, str) else "b" + base64.b64encode(message).decode("ascii")
+                for message in self.messages
+            )
+        return self._polling
+
+    def __repr__(self) -> str:
+        return f"<EncodedPacket type={self.type} messages={len(self.messages)} size={self.size}>"
