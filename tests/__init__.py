@@ -1,0 +1,1 @@
+"""A package, so that ``tests.support`` is always ours."""
