@@ -66,6 +66,11 @@ class EncodedPacket:
             )
         return self._websocket_v3
 
+    @property
+    def websocket_base64(self) -> bytes:
+        """The frames for a client that cannot take binary ones: its binary as base64 text (not kept: rare)."""
+        return b"".join(map(text_frame, self.polling))
+
     def deflated(self, threshold: int) -> bytes:
         """The frames with messages of at least ``threshold`` bytes compressed (RFC 7692), without context takeover."""
         if self._deflated is None or self._deflated[0] != threshold:

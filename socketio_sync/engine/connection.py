@@ -1,0 +1,637 @@
+"""Connection: a session, the one lock that guards it, and the transport that carries it now.
+
+Everything follows one recipe: lock; decide; unlock; act. What must happen after the lock is released (waking a thread,
+closing a descriptor, telling the layer above) is collected in ``_acts`` while it is held.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING
+from typing import Any
+
+from socketio_sync.engine.events import UserEvents
+from socketio_sync.exceptions import DisconnectDetails
+from socketio_sync.exceptions import ProtocolError
+from socketio_sync.protocol import engineio_packet as packets
+from socketio_sync.protocol import engineio_session as sessions
+from socketio_sync.protocol.engineio_packet import EncodedPacket
+
+if TYPE_CHECKING:
+    from socketio_sync.engine.engine import Engine
+    from socketio_sync.engine.handler import Receiver
+    from socketio_sync.engine.http import Request
+    from socketio_sync.engine.polling import PayloadFormat
+    from socketio_sync.engine.polling import Reply
+    from socketio_sync.engine.websocket import WebSocketTransport
+    from socketio_sync.runtime.base import Event
+    from socketio_sync.runtime.channel import Channel
+
+log = logging.getLogger("socketio_sync.engine")
+
+PING_PACKET = EncodedPacket([""], type=packets.PING, compress=False)
+PONG_PACKET = EncodedPacket([""], type=packets.PONG, compress=False)
+NOOP_PACKET = EncodedPacket([""], type=packets.NOOP, compress=False)
+CLOSE_PACKET = EncodedPacket([""], type=packets.CLOSE, compress=False)
+
+# How often a parked GET is released while an upgrade is probed (the reference's tick), in seconds.
+UPGRADE_TICK = 0.1
+# How long a closing polling session waits for a GET that can carry its close packet, in seconds (engine.io, polling.ts).
+CLOSE_TIMEOUT = 30.0
+
+plain_frames = attrgetter("websocket")
+plain_frames_v3 = attrgetter("websocket_v3")
+
+
+class Connection:
+    """One client of the engine, on whatever transport (``socket.conn`` for users).
+
+    Attributes:
+        id: the Engine.IO session id. It is the client's secret: who knows it can speak for the client.
+        protocol: Engine.IO protocol, 4 or 3.
+        remote_address: address of the peer, "" if the server does not tell.
+        environ: what is kept of the handshake's WSGI environ.
+        query: the handshake's query, last of repeated names.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_acts",
+        "_channel",
+        "_close_timer",
+        "_drain_waiters",
+        "_events",
+        "_frames",
+        "_get",
+        "_pauses",
+        "_post",
+        "_probe",
+        "_timer",
+        "_timer_at",
+        "_upgrade_timer",
+        "_websocket",
+        "engine",
+        "environ",
+        "format",
+        "id",
+        "lock",
+        "posting",
+        "protocol",
+        "query",
+        "receiver",
+        "remote_address",
+        "runtime",
+        "session",
+    )
+
+    receiver: Receiver
+
+    def __init__(self, engine: Engine, id: str, request: Request, transport: str, format: PayloadFormat) -> None:
+        options = engine.options
+        self.engine = engine
+        self.id = id
+        self.protocol = format.protocol
+        self.format = format
+        self.remote_address = request.remote_address
+        self.query = request.query
+        self.environ = reduced_environ(request.environ, options.keep_environ)
+        self.runtime = engine.runtime
+        # Guards the session, what is parked and the write side of every channel of this connection, so that no frame
+        # lands inside another. Held for a few lines and one non-blocking send, never over user code.
+        self.lock = self.runtime.lock()
+        now = self.runtime.timers.now()
+        self.session = sessions.Session(self.protocol, transport, options.ping_interval, options.ping_timeout, now)
+        self._websocket: WebSocketTransport | None = None
+        self._channel: Channel | None = None
+        self._frames: Callable[[EncodedPacket], bytes] = plain_frames if self.protocol == 4 else plain_frames_v3
+        self._probe: WebSocketTransport | None = None
+        self._get: Reply | None = None
+        self._post: Reply | None = None
+        self.posting = False
+        self._acts: list[Callable[[], object]] = []
+        self._pauses = 0
+        self._drain_waiters: list[Event] = []
+        self._events: UserEvents | None = None
+        self._upgrade_timer: Any = None
+        self._close_timer: Any = None
+        self._timer_at = self.session.deadline
+        self._timer: Any = self.runtime.timers.call_later(self._timer_at - now, self._on_deadline)
+
+    # -- for users ---------------------------------------------------------------------------------------------------
+
+    @property
+    def transport(self) -> str:
+        """The transport in use: ``"polling"`` or ``"websocket"``."""
+        return sessions.WEBSOCKET if self.session.transport == sessions.WEBSOCKET else sessions.POLLING
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for this client because it does not read fast enough."""
+        channel = self._channel
+        return (channel.waiting if channel is not None else 0) + self.session.queued
+
+    @property
+    def writable(self) -> bool:
+        """Whether a packet sent now would leave at once (what ``volatile`` asks)."""
+        channel = self._channel
+        return not channel.waiting if channel is not None else self._get is not None
+
+    def send(self, data: str | bytes, compress: bool = True) -> None:
+        """Send one Engine.IO message: str arrives as text, bytes as binary. Never waits for the network.
+
+        Raises:
+            TypeError: ``data`` is neither str nor bytes-like.
+            UnicodeEncodeError: a str that is not valid Unicode.
+        """
+        if isinstance(data, (bytearray, memoryview)):
+            data = bytes(data)
+        if not isinstance(data, (str, bytes)):
+            raise TypeError(f"send() takes str or bytes, not {type(data).__name__}")
+        if isinstance(data, str) and not data.isascii():
+            data.encode("utf-8")  # a lone surrogate fails here, at its sender, not later on a transport
+        self.send_packet(EncodedPacket([data], compress=compress))
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Block until nothing waits for this client any more.
+
+        Put it into loops that push much. Returns True when all is sent, False after ``timeout`` seconds or when the
+        connection has ended.
+        """
+        with self.lock:
+            if self.session.life == sessions.CLOSED:
+                return False
+            if not self.buffered:
+                return True
+            event = self.runtime.event()
+            self._drain_waiters.append(event)
+        event.wait(timeout)
+        return self.session.life != sessions.CLOSED and not self.buffered
+
+    def on(self, event: str, handler: Callable[..., object] | None = None) -> Any:
+        """Listen to ``"message"`` (data), ``"upgrade"`` (transport name) or ``"close"`` (reason, details).
+
+        A decorator without ``handler``. Handlers run one at a time, in order, in a worker.
+        """
+        return self.user_events().on(event, handler)
+
+    def user_events(self) -> UserEvents:
+        """The user's own listeners; made when first needed."""
+        with self.lock:
+            if self._events is None:
+                names = ("message", "upgrade", "close")
+                self._events = UserEvents(self.runtime, names, repr(self), self.pause_reading, self.resume_reading)
+            return self._events
+
+    def close(self, reason: str = "forced close", discard: bool = False) -> None:
+        """Close the connection from this side, after what was sent before (or at once with ``discard``)."""
+        with self.lock:
+            if self.session.life != sessions.OPEN and not (discard and self.session.life == sessions.CLOSING):
+                return
+            if self._websocket is None and self._get is None and not discard:
+                # Long-polling between two GETs: the next one carries the close packet.
+                self.session.life = sessions.CLOSING
+                self._close_timer = self.runtime.timers.call_later(CLOSE_TIMEOUT, self._close_unpolled, reason)
+            else:
+                self._end_locked(reason, None)
+        self._act()
+
+    # -- for the layer above -----------------------------------------------------------------------------------------
+
+    def send_packet(self, packet: EncodedPacket, volatile: bool = False) -> bool:
+        """Send a packet, or keep it for a transport that cannot take it now; any thread, never blocks.
+
+        Returns False if it was dropped: the connection is closing, or it is volatile and something waits already.
+        """
+        with self.lock:
+            channel = self._channel
+            if channel is not None and not channel.waiting:
+                channel.write(self._frames(packet))
+                return True
+            sent = self._send_locked(packet, volatile)
+        self._act()
+        return sent
+
+    def send_packets(self, batch: list[EncodedPacket]) -> bool:
+        """Send packets with nothing between them."""
+        with self.lock:
+            sent = all([self._send_locked(packet, False, flush=False) for packet in batch])
+            if self._get is not None and self.session.queue:
+                self._answer_get_locked()
+        self._act()
+        return sent
+
+    def fail(self, reason: str, description: str | None = None, error: BaseException | None = None) -> None:
+        """End the connection at once because of what the peer did; ``reason`` is the reference's string."""
+        self.end(reason, DisconnectDetails(description, error=error))
+
+    def end(self, reason: str, details: DisconnectDetails | None, code: int | None = None) -> None:
+        """End the connection at once; ``code`` goes into the WebSocket close frame."""
+        with self.lock:
+            self._end_locked(reason, details, code)
+        self._act()
+
+    def pause_reading(self) -> None:
+        """Read no more from this client until ``resume_reading`` was called as often; its heartbeat deadline rests."""
+        with self.lock:
+            self._pauses += 1
+            channel = self._channel
+        if channel is not None:
+            channel.pause()
+
+    def resume_reading(self) -> None:
+        """Undo one ``pause_reading``."""
+        with self.lock:
+            self._pauses -= 1
+            if self._pauses:
+                return
+            self.session.rest(self.runtime.timers.now())
+            channel = self._channel
+            post, self._post = self._post, None
+            if post is not None:
+                post.answer_ok()
+                self._acts.append(post.finish)
+        if channel is not None:
+            channel.resume()
+        self._act()
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether some mailbox of this client is full."""
+        return self._pauses > 0
+
+    # -- receiving (I/O thread, or the request of a POST) --------------------------------------------------------------
+
+    def receive_text(self, text: str) -> None:
+        """One text packet of the WebSocket transport."""
+        if text[:1] == "4":
+            self.receive_message(text[1:])
+        elif text[:1] == "b":
+            self.receive_base64(text)
+        else:
+            self.receive_control(text[:1])
+
+    def receive_binary(self, data: bytes) -> None:
+        """One binary packet of the WebSocket transport; in protocol 3 its first byte is the type."""
+        if self.protocol == 3:
+            if data[:1] != b"\x04":
+                return self.fail("parse error", "binary packet of an unknown type")
+            data = data[1:]
+        self.receive_message(data)
+
+    def receive_message(self, data: str | bytes) -> None:
+        """One message, on any transport."""
+        session = self.session
+        if session.life != sessions.OPEN:
+            return
+        if session.awaiting_pong:
+            with self.lock:
+                session.heard(self.runtime.timers.now())
+        self.receiver.on_message(data)
+        if self._events is not None:
+            self._events.post("message", data)
+
+    def receive_base64(self, text: str) -> None:
+        """A binary message as base64 text, which protocol 4 allows on the WebSocket too."""
+        try:
+            type, data = self.format.decode_packet(text)
+        except ProtocolError as error:
+            return self.fail("parse error", error.reason)
+        self.receive(type, data)
+
+    def receive(self, type: str, data: str | bytes) -> None:
+        """One decoded packet."""
+        if type == packets.MESSAGE:
+            self.receive_message(data)
+        else:
+            self.receive_control(type)
+
+    def receive_control(self, type: str) -> None:
+        """One packet that is no message."""
+        with self.lock:
+            session = self.session
+            if session.life == sessions.CLOSED:
+                return
+            now = self.runtime.timers.now()
+            try:
+                action = session.receive(type, now)
+            except ProtocolError as error:
+                self._end_locked("parse error", DisconnectDetails(error.reason))
+            else:
+                if action is sessions.ANSWER_PONG:
+                    self._send_locked(PONG_PACKET, False)
+                elif action is sessions.CLOSE:
+                    self._end_locked("transport close", None, last=NOOP_PACKET)
+                elif action is sessions.WRONG_HEARTBEAT:
+                    self._end_locked("transport error", DisconnectDetails(sessions.WRONG_HEARTBEAT))
+                elif session.deadline < self._timer_at:
+                    self._rearm_locked(now)
+        self._act()
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def _on_deadline(self) -> None:
+        """The timer fired (I/O thread). Its deadline may have moved meanwhile: then it is only set again."""
+        now = self.runtime.timers.now()
+        session = self.session
+        if session.awaiting_pong and now >= session.deadline and (channel := self._channel) is not None:
+            # After a stall the pong may lie unread in the kernel: look before judging.
+            channel.read_now()
+        with self.lock:
+            if self._pauses and session.awaiting_pong:
+                session.rest(now)
+            due = session.tick(now)
+            if due == sessions.TIMED_OUT:
+                self._end_locked("ping timeout", None)
+            else:
+                if due == sessions.PING_DUE:
+                    self._send_locked(PING_PACKET, False)
+                self._rearm_locked(now)
+        self._act()
+
+    def ping_now(self) -> None:
+        """Send an extra ping (any thread: the watchdog, while the hub is stalled), so that the client does not give up.
+
+        It asks for nothing: the session's own heartbeat goes on when the stall is over.
+        """
+        with self.lock:
+            if self.protocol == 4 and self._channel is not None:
+                self._send_locked(PING_PACKET, True)
+        self._act()
+
+    def _rearm_locked(self, now: float) -> None:
+        if self.session.life == sessions.CLOSED:
+            return
+        self._timer.cancel()
+        self._timer_at = self.session.deadline
+        self._timer = self.runtime.timers.call_later(max(0.0, self._timer_at - now), self._on_deadline)
+
+    # -- sending, with the lock held -----------------------------------------------------------------------------------
+
+    def _send_locked(self, packet: EncodedPacket, volatile: bool, flush: bool = True) -> bool:
+        session = self.session
+        if session.life != sessions.OPEN:
+            return False
+        limit = self.engine.options.max_send_buffer
+        channel = self._channel
+        if channel is not None:
+            if channel.waiting:
+                if volatile:
+                    return False
+                if channel.waiting > limit:
+                    self._overflow_locked(limit)
+                    return False
+            channel.write(self._frames(packet))
+            return True
+        if volatile and (self._get is None or session.queue):
+            return False
+        if session.queued > limit:
+            self._overflow_locked(limit)
+            return False
+        session.enqueue(packet)
+        if flush and self._get is not None:
+            self._answer_get_locked()
+        return True
+
+    def _overflow_locked(self, limit: int) -> None:
+        text = f"the client does not read: more than max_send_buffer ({limit} bytes) waits for it"
+        self._end_locked("transport error", DisconnectDetails(text), abort=True)
+
+    def _answer_get_locked(self, *extra: EncodedPacket) -> None:
+        """Answer the parked GET with what is queued, up to the announced size, and ``extra``."""
+        reply, self._get = self._get, None
+        if reply is None:
+            return
+        reply.answer(self.format.encode([*self.session.take(self.engine.options.max_http_buffer_size), *extra]))
+        self._acts.append(reply.finish)
+        self._wake_drained_locked()
+
+    def _wake_drained_locked(self) -> None:
+        if self._drain_waiters and not self.buffered:
+            self._acts.extend(event.set for event in self._drain_waiters)
+            self._drain_waiters.clear()
+
+    def drained(self) -> None:
+        """The channel has written all that waited (I/O thread)."""
+        with self.lock:
+            self._wake_drained_locked()
+        self._act()
+
+    def _act(self) -> None:
+        """Do, without the lock, what was decided under it."""
+        while self._acts:
+            with self.lock:
+                acts, self._acts = self._acts, []
+            for act in acts:
+                act()
+
+    # -- polling -----------------------------------------------------------------------------------------------------
+
+    def poll(self, reply: Reply) -> list[EncodedPacket] | None:
+        """A GET came: returns the packets to answer it with at once, or None if ``reply`` was parked.
+
+        Raises:
+            ProtocolError: another GET is parked; the session is closed.
+        """
+        answer: list[EncodedPacket] | None = None
+        with self.lock:
+            session = self.session
+            overlap = self._get is not None
+            if overlap:
+                self._end_locked("transport error", DisconnectDetails("overlap from client"))
+            elif session.life != sessions.OPEN:
+                answer = [*(session.take() or [NOOP_PACKET]), CLOSE_PACKET]
+                self._end_locked("forced close", None)
+            elif session.queue:
+                answer = session.take(self.engine.options.max_http_buffer_size)
+                self._wake_drained_locked()
+            else:
+                self._get = reply
+        self._act()
+        if overlap:
+            raise ProtocolError("overlap from client")
+        return answer
+
+    def release(self, reply: Reply) -> None:
+        """``reply`` may wait no longer: a GET gets a noop, a POST its ok."""
+        with self.lock:
+            if reply is self._get:
+                self._answer_get_locked(NOOP_PACKET)
+            elif reply is self._post:
+                self._post = None
+                reply.answer_ok()
+                self._acts.append(reply.finish)
+        self._act()
+
+    def reply_lost(self, reply: Reply) -> None:
+        """The client has left a parked request."""
+        with self.lock:
+            if reply is self._get:
+                self._get = None
+                self._end_locked("transport error", DisconnectDetails("poll connection closed prematurely"))
+            elif reply is self._post:
+                self._post = None
+        self._act()
+
+    def hold_post(self, reply: Reply) -> bool:
+        """Keep the answer of a POST back until this client is read again; False if it is read already."""
+        with self.lock:
+            if not self._pauses or self.session.life != sessions.OPEN:
+                return False
+            self._post = reply
+            return True
+
+    def _close_unpolled(self, reason: str) -> None:
+        with self.lock:
+            self._end_locked(reason, None)
+        self._act()
+
+    # -- WebSocket -----------------------------------------------------------------------------------------------------
+
+    def attach(self, transport: WebSocketTransport) -> None:
+        """The session was opened by a WebSocket: it carries it from now on."""
+        with self.lock:
+            self._carry_locked(transport)
+
+    def _carry_locked(self, transport: WebSocketTransport) -> None:
+        self._websocket = transport
+        self._frames = transport.frames or self._frames
+        self._channel = transport.channel
+        transport.become_main()
+        if self._pauses:
+            self._acts.append(transport.channel.pause)
+
+    def reserve_probe(self, transport: WebSocketTransport) -> bool:
+        """An upgrade begins; False if the session is upgraded, being upgraded or closed."""
+        with self.lock:
+            if self._probe is not None or self.session.life == sessions.CLOSED:
+                return False
+            if self.session.transport != sessions.POLLING:
+                return False
+            self._probe = transport
+            timeout = self.engine.options.upgrade_timeout
+            self._upgrade_timer = self.runtime.timers.call_later(timeout, self.probe_lost, transport)
+            return True
+
+    def probed(self, transport: WebSocketTransport) -> None:
+        """``2probe`` came: answer it, and let go of the parked GET so that the client can switch."""
+        with self.lock:
+            if transport is not self._probe:
+                return
+            if self.session.transport == sessions.POLLING:
+                self.session.move("probe")
+            transport.channel.write(self._frames(EncodedPacket(["probe"], type=packets.PONG)))
+        self._release_while_probing(transport)
+
+    def _release_while_probing(self, transport: WebSocketTransport) -> None:
+        with self.lock:
+            if transport is not self._probe or self.session.life == sessions.CLOSED:
+                return
+            if self._get is not None:
+                self._answer_get_locked(NOOP_PACKET)
+            self.runtime.timers.call_later(UPGRADE_TICK, self._release_while_probing, transport)
+        self._act()
+
+    def upgraded(self, transport: WebSocketTransport) -> None:
+        """``5`` came: the WebSocket carries the session, what is queued first."""
+        with self.lock:
+            session = self.session
+            if transport is not self._probe:
+                return
+            self._probe = None
+            self._upgrade_timer.cancel()
+            if session.life != sessions.OPEN:
+                self._acts.append(partial(transport.end, None))
+                self._end_locked("forced close", None)
+            else:
+                if session.transport == sessions.POLLING:
+                    session.move("probe")
+                session.move("upgrade")
+                get, self._get = self._get, None
+                if get is not None:
+                    get.answer(self.format.encode([NOOP_PACKET]))
+                    self._acts.append(get.finish)
+                self._carry_locked(transport)
+                frames = b"".join([self._frames(packet) for packet in session.take()])
+                if frames:
+                    transport.channel.write(frames)
+                self._wake_drained_locked()
+                if self._events is not None:
+                    self._acts.append(partial(self._events.post, "upgrade", sessions.WEBSOCKET))
+        self._act()
+
+    def probe_lost(self, transport: WebSocketTransport) -> None:
+        """The upgrade failed or took too long: the new transport goes, polling goes on."""
+        with self.lock:
+            if transport is not self._probe:
+                return
+            self._probe = None
+            self._upgrade_timer.cancel()
+            if self.session.transport == sessions.PROBING:
+                self.session.move("probe_lost")
+        transport.end(None)
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def _end_locked(
+        self,
+        reason: str,
+        details: DisconnectDetails | None,
+        code: int | None = None,
+        *,
+        abort: bool = False,
+        last: EncodedPacket = CLOSE_PACKET,
+    ) -> None:
+        """The only way out: free everything, then tell the engine and the layer above, once."""
+        session = self.session
+        if session.life == sessions.CLOSED:
+            return
+        session.life = sessions.CLOSED
+        for timer in (self._timer, self._upgrade_timer, self._close_timer):
+            if timer is not None:
+                timer.cancel()
+        if self._get is not None:
+            self._answer_get_locked(last)
+        if self._post is not None:
+            post, self._post = self._post, None
+            post.answer_ok()
+            self._acts.append(post.finish)
+        session.queue.clear()
+        session.queued = 0
+        for transport in (self._websocket, self._probe):
+            if transport is not None:
+                self._acts.append(transport.abort if abort else partial(transport.end, code))
+        self._channel = self._websocket = self._probe = None
+        self._acts.extend(event.set for event in self._drain_waiters)
+        self._drain_waiters.clear()
+        self._acts.append(partial(self._ended, reason, details))
+
+    def discard(self) -> None:
+        """Forget a connection that was never admitted."""
+        with self.lock:
+            self.session.life = sessions.CLOSED
+            self._timer.cancel()
+
+    def _ended(self, reason: str, details: DisconnectDetails | None) -> None:
+        self.engine.forget(self)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%r closed: %s %r", self, reason, details)
+        self.receiver.on_close(reason, details)
+        if self._events is not None:
+            self._events.post("close", reason, details)
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.transport} v{self.protocol} {self.session.life}>"
+
+
+def reduced_environ(environ: dict[str, Any], keep: tuple[str, ...]) -> dict[str, Any]:
+    """What outlives the request: its strings, and what ``keep_environ`` names; the server's own objects are let go."""
+    kept = {key: value for key, value in environ.items() if type(value) is str}
+    kept["wsgi.input"] = io.BytesIO()
+    for key in keep:
+        if key in environ:
+            kept[key] = environ[key]
+    return kept

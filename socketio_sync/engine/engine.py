@@ -1,0 +1,299 @@
+"""Engine: the sessions of one server by their ids, one way in (``admit``) and one way out (``forget``)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from collections.abc import Callable
+from typing import Any
+from wsgiref.headers import Headers
+
+from socketio_sync.config import EngineOptions
+from socketio_sync.engine.connection import Connection
+from socketio_sync.engine.dispatch import dispatch
+from socketio_sync.engine.dispatch import open_packet_of
+from socketio_sync.engine.events import UserEvents
+from socketio_sync.engine.handler import EngineHandler
+from socketio_sync.engine.handler import Receiver
+from socketio_sync.engine.http import Request
+from socketio_sync.engine.http import Response
+from socketio_sync.engine.ids import new_id
+from socketio_sync.engine.polling import HeldRequests
+from socketio_sync.exceptions import ConnectError
+from socketio_sync.exceptions import DisconnectDetails
+from socketio_sync.protocol.engineio_handshake import BAD_REQUEST
+from socketio_sync.protocol.engineio_handshake import EngineError
+from socketio_sync.protocol.engineio_handshake import open_packet
+from socketio_sync.protocol.engineio_packet import EncodedPacket
+from socketio_sync.runtime import LazyLock
+from socketio_sync.runtime import Runtime
+from socketio_sync.runtime import choose
+
+log = logging.getLogger("socketio_sync.engine")
+
+HOOKS = ("connection_error", "initial_headers", "headers")
+
+
+class Engine:
+    """An Engine.IO server; on its own (``WSGIApp(Engine())``) or beneath a Socket.IO Server (``io.engine``).
+
+    Args:
+        path: where it is served.
+        handler: the layer above; None lets ``on("connection")`` and the connections' own ``on`` serve it.
+        options: the Engine.IO options as keywords, or ready made as ``config``.
+    """
+
+    _lock = LazyLock()  # guards the choice of the runtime, and nothing that blocks
+
+    def __init__(
+        self,
+        path: str = "/engine.io/",
+        *,
+        handler: EngineHandler | None = None,
+        config: EngineOptions | None = None,
+        **options: Any,
+    ) -> None:
+        self.options = config if config is not None else EngineOptions.from_kwargs({"path": path, **options})
+        self.connections: dict[str, Connection] = {}
+        self.closing = False
+        self.held: HeldRequests
+        self._handler: EngineHandler = handler if handler is not None else _RawHandler(self)
+        self._runtime: Runtime | None = None
+        self._middlewares: tuple[Callable[[dict[str, Any]], object], ...] = ()
+        self._hooks: dict[str, tuple[Callable[..., object], ...]] = {}
+        self.connection_handlers: tuple[Callable[..., object], ...] = ()
+        self._last_stall_ping = 0.0
+
+    # -- for users ---------------------------------------------------------------------------------------------------
+
+    @property
+    def clients_count(self) -> int:
+        """How many clients are connected to this process."""
+        return len(self.connections)
+
+    def use(self, middleware: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], object]:
+        """Run ``middleware(environ)`` for every request; raising ConnectError refuses it with 400, code 3."""
+        if not callable(middleware):
+            raise TypeError(f"use() takes a callable(environ), not {type(middleware).__name__}")
+        self._middlewares = (*self._middlewares, middleware)
+        return middleware
+
+    def on(self, event: str, handler: Callable[..., object] | None = None) -> Any:
+        """Listen; a decorator without ``handler``.
+
+        ``"connection_error"`` gets ``(info)`` with code, message, context and environ; ``"initial_headers"`` and
+        ``"headers"`` get ``(headers, environ)`` and may change the wsgiref Headers; ``"connection"`` gets each new
+        Connection of a raw engine.
+        """
+        if handler is None:
+            return lambda function: self.on(event, function)
+        if not callable(handler):
+            raise TypeError(f"a handler must be callable, not {type(handler).__name__}")
+        if event == "connection" and isinstance(self._handler, _RawHandler):
+            self.connection_handlers = (*self.connection_handlers, handler)
+        elif event in HOOKS:
+            self._hooks[event] = (*self._hooks.get(event, ()), handler)
+        else:
+            raise ValueError(f"an engine has no event {event!r}; it has {', '.join(HOOKS)}")
+        return handler
+
+    def close(self, reason: str = "server shutting down", timeout: float = 5) -> None:
+        """End every connection with a close frame, refuse newcomers with 503, wait ``timeout`` seconds for handlers."""
+        self.closing = True
+        runtime = self._runtime
+        if runtime is None:
+            return
+        for connection in list(self.connections.values()):
+            connection.close(reason, discard=True)
+        runtime.wait_idle(timeout)
+        runtime.stop()
+
+    # -- the runtime -------------------------------------------------------------------------------------------------
+
+    @property
+    def runtime(self) -> Runtime:
+        """Threads or gevent: chosen when first needed, never at import (gunicorn --preload patches later)."""
+        return self._runtime or self.start()
+
+    @property
+    def started(self) -> bool:
+        """Whether the runtime is chosen."""
+        return self._runtime is not None
+
+    def start(self, gevent_socket: bool | None = None) -> Runtime:
+        """Choose the runtime, if it is not chosen yet; ``gevent_socket`` says whether a request came on gevent's."""
+        with self._lock:
+            if self._runtime is None:
+                runtime = choose(self.options.runtime, gevent_socket, handler_threads=self.options.handler_threads)
+                self.held = HeldRequests(runtime.lock())
+                runtime.on_stall = _stall_warning
+                watch = getattr(runtime, "watch", None)
+                if watch is not None:
+                    watch(weakref.WeakMethod(self._ping_all))
+                reference = weakref.ref(self)
+                os.register_at_fork(after_in_child=lambda: _forget_parent(reference))
+                self._runtime = runtime
+            return self._runtime
+
+    def _ping_all(self) -> None:
+        """The hub is stalled (native thread): keep the clients from giving up."""
+        now = self.runtime.now()
+        if now - self._last_stall_ping < self.options.ping_interval:
+            return
+        self._last_stall_ping = now
+        for connection in list(self.connections.values()):
+            connection.ping_now()
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request under our path (the contract with ``wsgi/``)."""
+        if self._runtime is None:
+            self.start(request.peer.is_gevent)
+        return dispatch(self, request)
+
+    def run_middlewares(self, request: Request) -> None:
+        """EngineError(3) if one refuses."""
+        for middleware in self._middlewares:
+            try:
+                result = middleware(request.environ)
+                if result is None:
+                    continue
+                log.error("the engine middleware %r must return None, not %r: refused", middleware, result)
+            except ConnectError:
+                pass
+            except Exception:
+                log.exception("the engine middleware %r failed: the request is refused", middleware)
+            raise EngineError(BAD_REQUEST, {"name": "MIDDLEWARE_FAILURE"})
+
+    def report(self, error: EngineError, request: Request) -> None:
+        """Tell the ``connection_error`` hooks."""
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("refused %s %s: %s %s", request.method, request.path, error.message, error.context)
+        for hook in self._hooks.get("connection_error", ()):
+            _call_hook(hook, ConnectionErrorInfo(error, request.environ))
+
+    def response_headers(
+        self, request: Request, headers: list[tuple[str, str]], initial: bool = False
+    ) -> list[tuple[str, str]]:
+        """The headers of a 200 or 101, after the hooks had their say."""
+        agent = request.header("user-agent")
+        if agent is not None and (";MSIE" in agent or "Trident/" in agent):
+            headers = [*headers, ("X-XSS-Protection", "0")]
+        if not self._hooks:
+            return headers
+        editable = Headers(list(headers))
+        for event in ("initial_headers", "headers") if initial else ("headers",):
+            for hook in self._hooks.get(event, ()):
+                _call_hook(hook, editable, request.environ)
+        return editable.items()
+
+    def cookie_headers(self, connection: Connection) -> list[tuple[str, str]]:
+        """Set-Cookie with the session id, where the option asks for it (on both transports)."""
+        cookie = self.options.cookie
+        return [] if cookie is None else [("Set-Cookie", cookie.header(connection.id))]
+
+    def full(self) -> str:
+        """Why no newcomer is taken now, "" if one is."""
+        if self.closing:
+            return "the server is shutting down"
+        limit = self.options.max_connections
+        return f"no more than {limit} connections" if limit is not None and len(self.connections) >= limit else ""
+
+    def new_sid(self, request: Request) -> str:
+        """A fresh session id; the user's ``generate_id`` may make it."""
+        make = self.options.generate_id
+        if make is None:
+            return new_id()
+        try:
+            sid = make(request.environ)
+            if not isinstance(sid, str) or not sid or sid in self.connections:
+                raise ValueError(f"generate_id must return a new non-empty str, not {sid!r}")
+        except Exception as error:
+            log.exception("generate_id failed: the handshake is refused")
+            raise EngineError(BAD_REQUEST, {"name": "ID_GENERATION_ERROR", "error": error}) from None
+        return sid
+
+    def open_packet(self, connection: Connection, upgrades: list[str]) -> EncodedPacket:
+        """The packet that begins a session."""
+        options = self.options
+        return open_packet_of(
+            open_packet(
+                connection.id, upgrades, options.ping_interval, options.ping_timeout, options.max_http_buffer_size
+            )
+        )
+
+    def admit(self, connection: Connection) -> None:
+        """The only way in."""
+        self.connections[connection.id] = connection
+        connection.receiver = self._handler.on_connection(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """The only way out; called by the connection's end."""
+        self.connections.pop(connection.id, None)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an Engine cannot be pickled: its connections live in this process")
+
+    def __repr__(self) -> str:
+        return f"<Engine {self.options.path!r} clients={len(self.connections)}>"
+
+
+class ConnectionErrorInfo:
+    """Why a handshake or request was refused: ``code``, ``message``, ``context`` of Engine.IO, and the ``environ``."""
+
+    __slots__ = ("code", "context", "environ", "message")
+
+    def __init__(self, error: EngineError, environ: dict[str, Any]) -> None:
+        self.code = error.code
+        self.message = error.message
+        self.context = error.context
+        self.environ = environ
+
+    def __repr__(self) -> str:
+        return f"<ConnectionErrorInfo {self.code} {self.message!r} {self.context!r}>"
+
+
+class _RawHandler:
+    """Engine.IO on its own: what comes goes to the user's ``on`` handlers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def on_connection(self, connection: Connection) -> Receiver:
+        events = connection.user_events()
+        for handler in self._engine.connection_handlers:
+            events.post_call(handler, connection)
+        return _RawReceiver()
+
+
+class _RawReceiver:
+    """Everything is posted by the connection itself."""
+
+    def on_message(self, data: str | bytes) -> None:
+        """The connection's own listeners get it."""
+
+    def on_close(self, reason: str, details: DisconnectDetails | None) -> None:
+        """The connection's own listeners get it."""
+
+
+def _call_hook(hook: Callable[..., object], *args: Any) -> None:
+    try:
+        hook(*args)
+    except Exception:
+        log.exception("the engine hook %r failed", hook)
+
+
+def _stall_warning(lag: float, *labels: str) -> None:
+    what = f" (running: {', '.join(labels)})" if labels else ""
+    log.warning("nothing was read for %.1f s: a handler keeps the CPU%s; heartbeat deadlines were moved", lag, what)
+
+
+def _forget_parent(reference: weakref.ref[Engine]) -> None:
+    """A forked child starts empty: the parent's connections are the parent's."""
+    engine = reference()
+    if engine is not None:
+        engine._runtime = None
+        engine.connections = {}
+        engine.__dict__.pop("_lock", None)

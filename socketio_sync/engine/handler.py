@@ -1,0 +1,27 @@
+"""The contract between Engine.IO and what lies above it; anyone can implement it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Protocol
+
+if TYPE_CHECKING:
+    from socketio_sync.engine.connection import Connection
+    from socketio_sync.exceptions import DisconnectDetails
+
+
+class Receiver(Protocol):
+    """What one connection brings upward. Called in the I/O thread or a request's: it must not block or run user code."""
+
+    def on_message(self, data: str | bytes) -> None:
+        """A message came; messages of one connection come one after the other."""
+
+    def on_close(self, reason: str, details: DisconnectDetails | None) -> None:
+        """The connection ended; called exactly once."""
+
+
+class EngineHandler(Protocol):
+    """What is told of new connections."""
+
+    def on_connection(self, connection: Connection) -> Receiver:
+        """A handshake succeeded; nothing was read from the connection yet."""

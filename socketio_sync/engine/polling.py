@@ -1,0 +1,335 @@
+"""The long-polling transport: GET drains, or waits; POST feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+from typing import Protocol
+
+from socketio_sync.engine.compression import compress
+from socketio_sync.engine.http import Request
+from socketio_sync.engine.http import Response
+from socketio_sync.exceptions import ProtocolError
+from socketio_sync.protocol import engineio_packet as packets
+from socketio_sync.protocol import jsonp
+from socketio_sync.protocol.engineio_packet import EncodedPacket
+from socketio_sync.protocol.engineio_payload import decode_packet
+from socketio_sync.protocol.engineio_payload import decode_payload
+from socketio_sync.protocol.engineio_payload import encode_payload
+from socketio_sync.protocol.engineio_v3 import decode_packet_v3
+from socketio_sync.protocol.engineio_v3 import decode_payload_v3
+from socketio_sync.protocol.engineio_v3 import encode_payload_v3
+
+if TYPE_CHECKING:
+    from socketio_sync.engine.connection import Connection
+    from socketio_sync.engine.engine import Engine
+    from socketio_sync.runtime.channel import Channel
+
+TEXT = "text/plain; charset=UTF-8"
+BINARY = "application/octet-stream"
+
+# On a server whose sockets we cannot take, so many long polls may hold a thread each when its number of threads is not known.
+HELD_BY_DEFAULT = 2
+# The longest that a GET beyond that waits, in seconds.
+SHORT_WAIT = 1.0
+# How often a held request looks whether its client has left, in seconds.
+GONE_TICK = 5.0
+
+
+class PayloadFormat:
+    """How packets become the body of a GET's answer, and the body of a POST packets: fixed by the handshake.
+
+    Args:
+        protocol: 4 or 3.
+        base64: protocol 3: the client takes no binary bodies.
+        jsonp: the number of the JSONP callback as sent, or None.
+    """
+
+    __slots__ = ("base64", "jsonp", "protocol")
+
+    def __init__(self, protocol: int, base64: bool, jsonp: str | None) -> None:
+        self.protocol = protocol
+        # A JSONP answer is a script: binary can only be base64 in it, whether the client said so or not.
+        self.base64 = base64 or jsonp is not None
+        self.jsonp = jsonp
+
+    def encode(self, batch: Sequence[EncodedPacket]) -> tuple[str, bytes]:
+        """The content type and the body."""
+        if self.protocol == 4:
+            body: str | bytes = encode_payload([text for packet in batch for text in packet.polling])
+        else:
+            body = encode_payload_v3([part for packet in batch for part in packet.typed], base64=self.base64)
+        if isinstance(body, bytes):
+            return BINARY, body
+        if self.jsonp is not None:
+            body = jsonp.wrap(self.jsonp, body)
+        return TEXT, body.encode("utf-8")
+
+    def decode(self, body: bytes, content_type: str) -> list[tuple[str, str | bytes]]:
+        """The packets of a POST's body; ProtocolError if it is none."""
+        if self.protocol == 3 and content_type.startswith(BINARY):
+            return decode_payload_v3(body)
+        try:
+            text = body.decode("utf-8")
+        except UnicodeDecodeError:
+            raise ProtocolError("parse error") from None
+        if self.jsonp is not None:
+            unwrapped = jsonp.unwrap(text)
+            if unwrapped is None:
+                return []
+            text = unwrapped
+        return decode_payload(text) if self.protocol == 4 else decode_payload_v3(text)
+
+    def decode_packet(self, text: str) -> tuple[str, str | bytes]:
+        """One text packet, as on a WebSocket."""
+        return decode_packet(text) if self.protocol == 4 else decode_packet_v3(text)
+
+
+class Reply(Protocol):
+    """A request whose answer comes later."""
+
+    def answer(self, encoded: tuple[str, bytes]) -> None:
+        """Give the answer; the connection's lock is held."""
+
+    def answer_ok(self) -> None:
+        """Answer a POST; the connection's lock is held."""
+
+    def finish(self) -> None:
+        """Send what ``answer`` gave; the lock is not held."""
+
+    def park(self) -> Response:
+        """Wait for the answer; returns what the web server shall do with its side of the request."""
+
+
+class _Reply:
+    def __init__(
+        self, engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]
+    ) -> None:
+        self._engine = engine
+        self._peer = request.peer
+        self._connection = connection
+        self._headers = headers
+        self._accept_encoding = request.header("accept-encoding")
+        self._response: Response | None = None
+
+    def answer(self, encoded: tuple[str, bytes]) -> None:
+        self._respond(payload_response(self._engine, self._headers, self._accept_encoding, encoded))
+
+    def answer_ok(self) -> None:
+        self._respond(ok_response(self._headers))
+
+    def _respond(self, response: Response) -> None:
+        self._response = response
+
+
+class AdoptedReply(_Reply):
+    """The client's socket is taken from the server, whose thread goes; we write the whole response."""
+
+    def __init__(
+        self, engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]
+    ) -> None:
+        super().__init__(engine, request, connection, headers)
+        self._channel: Channel | None = None
+
+    wanted = 0
+
+    def on_data(self, data: bytes) -> None:
+        """A parked request reads nothing."""
+
+    def on_drained(self) -> None:
+        """Nobody waits for it."""
+
+    def on_lost(self, error: OSError | None) -> None:
+        """The client has left before the answer."""
+        channel = self._channel
+        self._connection.reply_lost(self)
+        if channel is not None:
+            channel.abort()
+
+    def _respond(self, response: Response) -> None:
+        self._response = response
+        if self._channel is not None:
+            self._channel.write(response_bytes(response))
+
+    def finish(self) -> None:
+        channel = self._channel
+        if channel is not None:
+            channel.finish()
+
+    def park(self) -> Response:
+        try:
+            sock, _ = self._peer.take()
+        except OSError:
+            self._connection.reply_lost(self)
+            return Response()
+        channel = self._engine.runtime.open_channel(sock, self._connection.lock, self)
+        with self._connection.lock:
+            self._channel = channel
+            answered = self._response is not None
+            if self._response is not None:
+                channel.write(response_bytes(self._response))
+        if answered:
+            channel.finish()
+        else:
+            channel.watch_eof()
+        return Response()
+
+
+class HeldReply(_Reply):
+    """No socket to take: the server's thread (or greenlet) waits here."""
+
+    def __init__(
+        self, engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]
+    ) -> None:
+        super().__init__(engine, request, connection, headers)
+        self._event = engine.runtime.event()
+
+    def finish(self) -> None:
+        self._event.set()
+
+    def park(self) -> Response:
+        held = self._engine.held
+        limit = self._limit()
+        seconds = held.enter(limit, len(self._engine.connections))
+        try:
+            self._wait(seconds)
+        finally:
+            held.leave()
+        if self._response is None:
+            self._connection.release(self)
+            self._event.wait()
+        assert self._response is not None
+        return self._response
+
+    def _limit(self) -> int | None:
+        engine = self._engine
+        if engine.runtime.name == "gevent":
+            return None
+        if engine.options.max_held_requests is not None:
+            return engine.options.max_held_requests
+        threads = self._peer.threads
+        return HELD_BY_DEFAULT if threads is None else threads // 2
+
+    def _wait(self, seconds: float | None) -> None:
+        if seconds is not None:
+            self._event.wait(seconds)
+            return
+        while not self._event.wait(GONE_TICK):
+            if self._peer.gone():
+                self._connection.reply_lost(self)
+                self._response = Response()
+                return
+
+
+class HeldRequests:
+    """Counts the requests that hold a thread of the server."""
+
+    def __init__(self, lock: object) -> None:
+        self._lock = lock
+        self._count = 0
+
+    def enter(self, limit: int | None, clients: int) -> float | None:
+        """One more; returns how many seconds it may wait, None for as long as it takes.
+
+        Beyond the limit the wait shrinks with the number of clients that share the remaining threads, so that their queue
+        stays about a second long and plain requests get through.
+        """
+        with self._lock:  # type: ignore[attr-defined]
+            self._count += 1
+            if limit is None or self._count <= limit:
+                return None
+        return SHORT_WAIT / max(1, clients - limit)
+
+    def leave(self) -> None:
+        """One less."""
+        with self._lock:  # type: ignore[attr-defined]
+            self._count -= 1
+
+
+def handle_get(
+    engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]
+) -> Response:
+    """Answer a poll with what is queued, or park it."""
+    kind: Callable[..., AdoptedReply | HeldReply] = AdoptedReply if request.peer.kind == "adopt" else HeldReply
+    reply = kind(engine, request, connection, headers)
+    try:
+        batch = connection.poll(reply)
+    except ProtocolError:
+        return Response("400 Bad Request", [*headers, ("Content-Length", "0")])
+    if batch is None:
+        return reply.park()
+    encoded = connection.format.encode(batch)
+    return payload_response(engine, headers, request.header("accept-encoding"), encoded)
+
+
+def handle_post(
+    engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]
+) -> Response:
+    """Feed the packets of a body to the connection; what is refused follows WIRE's table of the reference."""
+    with connection.lock:
+        overlap = connection.posting
+        connection.posting = True
+    if overlap:
+        connection.fail("transport error", "overlap from client")
+        return Response("400 Bad Request", [*headers, ("Content-Length", "0")])
+    try:
+        return _feed(engine, request, connection, headers)
+    finally:
+        connection.posting = False
+
+
+def _feed(engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]) -> Response:
+    content_type = request.header("content-type") or ""
+    if connection.protocol == 4 and content_type.startswith(BINARY):
+        connection.fail("transport error", "invalid content")
+        return Response("400 Bad Request", [*headers, ("Content-Length", "0")])
+    try:
+        body = request.read_body(engine.options.max_http_buffer_size)
+    except ProtocolError as error:
+        connection.fail("transport error", error.reason)
+        return Response("400 Bad Request", [*headers, ("Content-Length", "0")])
+    if body is None:
+        return Response("413 Content Too Large", [*headers, ("Content-Length", "0"), ("Connection", "close")])
+    try:
+        batch = connection.format.decode(body, content_type)
+    except ProtocolError as error:
+        connection.fail("parse error", error.reason)
+        return ok_response(headers)
+    for type, data in batch:
+        connection.receive(type, data)
+        if type == packets.CLOSE:
+            break
+    if connection.reading_paused:
+        reply = (AdoptedReply if request.peer.kind == "adopt" else HeldReply)(engine, request, connection, headers)
+        if connection.hold_post(reply):
+            return reply.park()
+    return ok_response(headers)
+
+
+def payload_response(
+    engine: Engine, headers: list[tuple[str, str]], accept_encoding: str | None, encoded: tuple[str, bytes]
+) -> Response:
+    """The answer of a GET."""
+    content_type, body = encoded
+    extra = [("Content-Type", content_type), ("cache-control", "no-store")]
+    compression = engine.options.http_compression
+    if compression is not None and len(body) >= compression.threshold:
+        body, encoding = compress(body, accept_encoding)
+        if encoding is not None:
+            extra += [("Content-Encoding", encoding), ("Vary", "Accept-Encoding")]
+    return Response("200 OK", [*headers, *extra, ("Content-Length", str(len(body)))], body)
+
+
+def ok_response(headers: list[tuple[str, str]]) -> Response:
+    """The answer of a POST. text/html, as the reference's, because IE once wanted it."""
+    extra = [("Content-Type", "text/html"), ("Content-Length", "2"), ("cache-control", "no-store")]
+    return Response("200 OK", [*headers, *extra], b"ok")
+
+
+def response_bytes(response: Response) -> bytes:
+    """A response as we send it ourselves, on an adopted socket."""
+    lines = [f"HTTP/1.1 {response.status}", f"Date: {formatdate(usegmt=True)}", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in response.headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + response.body

@@ -1,0 +1,207 @@
+"""The WebSocket transport: bytes from the socket become packets; opening, upgrading and ending one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from operator import methodcaller
+from typing import TYPE_CHECKING
+
+from socketio_sync.engine.connection import Connection
+from socketio_sync.engine.http import Request
+from socketio_sync.engine.http import Response
+from socketio_sync.exceptions import DisconnectDetails
+from socketio_sync.protocol.engineio_packet import EncodedPacket
+from socketio_sync.protocol.websocket import Close
+from socketio_sync.protocol.websocket import Ping
+from socketio_sync.protocol.websocket import WebSocketCodec
+from socketio_sync.protocol.websocket import WebSocketError
+from socketio_sync.protocol.websocket import accept_key
+from socketio_sync.protocol.websocket import close_frame
+from socketio_sync.protocol.websocket import negotiate
+from socketio_sync.protocol.websocket import pong_frame
+
+if TYPE_CHECKING:
+    from socketio_sync.engine.engine import Engine
+    from socketio_sync.runtime.channel import Channel
+
+log = logging.getLogger("socketio_sync.engine")
+
+SWITCHING = "101 Switching Protocols"
+
+
+class WebSocketTransport:
+    """Receiver of one channel: first as an upgrade's probe or at once as the session's transport.
+
+    Attributes:
+        channel: the adopted socket.
+        frames: how a packet becomes frames on this transport, None for the plain way.
+    """
+
+    __slots__ = ("_codec", "_ended", "_on_binary", "_on_text", "channel", "connection", "frames")
+
+    def __init__(self, connection: Connection, codec: WebSocketCodec) -> None:
+        self.connection = connection
+        self.channel: Channel
+        self.frames: Callable[[EncodedPacket], bytes] | None = None
+        self._ended = False
+        self._codec = codec
+        self._on_text: Callable[[str], None] = self._probe_text
+        self._on_binary: Callable[[bytes], None] = self._probe_binary
+
+    def become_main(self) -> None:
+        """From now on what comes is the session's."""
+        self._on_text = self.connection.receive_text
+        self._on_binary = self.connection.receive_binary
+
+    # -- receiving, in the I/O thread ----------------------------------------------------------------------------------
+
+    @property
+    def wanted(self) -> int:
+        """How many bytes complete the frame being read."""
+        return self._codec.wanted
+
+    def on_data(self, data: bytes) -> None:
+        """Bytes came: decode all of them, and act on each message."""
+        error = None
+        try:
+            messages = self._codec.receive(data)
+        except WebSocketError as caught:
+            error = caught
+            messages = caught.events
+        for message in messages:
+            kind = type(message)
+            if kind is str:
+                self._on_text(message)  # type: ignore[arg-type]
+            elif kind is bytes:
+                self._on_binary(message)  # type: ignore[arg-type]
+            elif kind is Ping:
+                self._answer_ping(message.data)  # type: ignore[union-attr]
+            elif kind is Close:
+                self._lost("transport close", None, message.code)  # type: ignore[union-attr]
+        if error is not None:
+            self._lost("transport error", DisconnectDetails(error.reason, error.code), error.code)
+
+    def on_lost(self, error: OSError | None) -> None:
+        """The TCP connection ended without a close frame."""
+        if error is None:
+            self._lost("transport close", None, None)
+        else:
+            self._lost("transport error", DisconnectDetails("websocket error", error=error), None)
+
+    def on_drained(self) -> None:
+        """All that waited is written."""
+        self.connection.drained()
+
+    def _answer_ping(self, data: bytes) -> None:
+        with self.connection.lock:
+            # RFC 6455, 5.5.3: only the newest ping needs an answer; a flood of them must not fill our memory.
+            if not self._ended and not self.channel.waiting:
+                self.channel.write(pong_frame(data))
+
+    def _lost(self, reason: str, details: DisconnectDetails | None, code: int | None) -> None:
+        if self._is_main():
+            self.connection.end(reason, details, code)
+        else:
+            self.connection.probe_lost(self)
+        self.end(code)
+
+    def _is_main(self) -> bool:
+        return self._on_text != self._probe_text
+
+    def _probe_text(self, text: str) -> None:
+        if text == "2probe":
+            self.connection.probed(self)
+        elif text[:1] == "5":
+            self.connection.upgraded(self)
+        else:
+            self.connection.probe_lost(self)
+
+    def _probe_binary(self, data: bytes) -> None:
+        self.connection.probe_lost(self)
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def end(self, code: int | None) -> None:
+        """Send a close frame (without a status when ``code`` is None), and close once it is out. Twice is harmless."""
+        with self.connection.lock:
+            if self._ended:
+                return
+            self._ended = True
+            self.channel.write(close_frame(code))
+        self.channel.finish()
+
+    def abort(self) -> None:
+        """Close at once; what waits is lost."""
+        self.channel.abort()
+
+
+def make_codec(engine: Engine, request: Request) -> tuple[WebSocketCodec, list[tuple[str, str]], bool]:
+    """The codec for a handshake, its response headers, and whether messages to the client may be deflated."""
+    limit = engine.options.max_http_buffer_size
+    agreed = negotiate(request.header("sec-websocket-extensions")) if engine.options.per_message_deflate else None
+    if agreed is None:
+        return WebSocketCodec(max_message_size=limit), [], False
+    header, inflate = agreed
+    codec = WebSocketCodec(max_message_size=limit, inflate=inflate)
+    return codec, [("Sec-WebSocket-Extensions", header)], True
+
+
+def connect(
+    engine: Engine,
+    request: Request,
+    connection: Connection,
+    headers: list[tuple[str, str]],
+    begin: Callable[[WebSocketTransport], bool],
+) -> Response:
+    """Take the client's socket, answer 101, and let ``begin`` put the transport to use before anything is read.
+
+    ``begin`` returns False to refuse: then the WebSocket is closed at once, as the reference does after its 101.
+    On a server whose socket cannot be taken (TLS) this blocks until the WebSocket's end.
+    """
+    peer = request.peer
+    codec, extensions, deflate = make_codec(engine, request)
+    transport = WebSocketTransport(connection, codec)
+    configure_frames(engine, request, transport, deflate and not peer.upgraded)
+    sock, ahead = peer.take()
+    transport.channel = engine.runtime.open_channel(sock, connection.lock, transport)
+    ended = engine.runtime.event() if peer.kind == "hold" else None
+    if ended is not None:
+        transport.channel.on_closed = ended.set
+    if not peer.upgraded:
+        with connection.lock:
+            transport.channel.write(switching_head(request, headers + extensions))
+    if begin(transport):
+        transport.channel.start(ahead)
+    else:
+        transport.end(None)
+    if ended is not None:
+        ended.wait()
+        peer.release()
+    return Response(SWITCHING)
+
+
+def configure_frames(engine: Engine, request: Request, transport: WebSocketTransport, deflate: bool) -> None:
+    """Choose how packets become frames: deflated, with base64 for a client that asked for it, or the plain way."""
+    options = engine.options.per_message_deflate
+    if request.query.get("b64") and transport.connection.protocol == 4:
+        transport.frames = base64_frames
+    elif deflate and options is not None and transport.connection.protocol == 4:
+        transport.frames = methodcaller("deflated", options.threshold)
+
+
+def base64_frames(packet: EncodedPacket) -> bytes:
+    """Frames for a client that sent ``b64=1``: binary as ``b`` and base64 in text frames."""
+    return packet.websocket_base64
+
+
+def switching_head(request: Request, headers: list[tuple[str, str]]) -> bytes:
+    """The 101 response, RFC 6455 4.2.2."""
+    lines = [
+        f"HTTP/1.1 {SWITCHING}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {accept_key(request.header('sec-websocket-key') or '')}",
+        *(f"{name}: {value}" for name, value in headers),
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
