@@ -1,0 +1,434 @@
+"""Handlers: what a user registered, inspected once, and looked up without a lock.
+
+Registering is rare and takes a lock; looking up happens for every event, so what is looked up are tuples in a dict that are
+replaced and never changed. A function is never called to find out what it accepts: its signature is read when it is registered.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Concatenate
+from typing import TypeVar
+from typing import overload
+
+from socketio_sync.exceptions import ArgumentsError
+from socketio_sync.runtime.mailbox import LazyLock
+
+if TYPE_CHECKING:
+    from socketio_sync.server.socket import Socket
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
+SocketFunction = TypeVar("SocketFunction", bound="Callable[Concatenate[Socket, ...], Any]")
+
+# How many arguments these bring, besides the socket that a namespace's handlers get.
+LIFE_CYCLE = {"connection": 0, "connect": 0, "disconnecting": 2, "disconnect": 2}
+
+_NEVER = {
+    "connect_error": "it happens on the client only; raise ConnectError in a middleware to cause it",
+    "newListener": "it is a name that no client may send",
+    "removeListener": "it is a name that no client may send",
+    "*": "a handler of every event is registered with on_any",
+}
+# The names that cannot fire on each, with what to use instead.
+REFUSED_BY_NAMESPACE = {**_NEVER, "new_namespace": "use Server.on_new_namespace"}
+REFUSED_BY_SOCKET = {**_NEVER, "connect": "use on('connection') of the server or namespace"}
+REFUSED_BY_SERVER_SIDE = {
+    name: "no server can send a life-cycle event to another" for name in ("connect", "connection", "new_namespace")
+}
+
+
+class Handler:
+    """A function that a user registered, and how it may be called.
+
+    Attributes:
+        function: as it was given.
+        least: positional arguments it needs, not counting ``ack``.
+        most: positional arguments it takes, or None for any number.
+        wants_ack: whether it has a parameter ``ack``, which then answers instead of the return value.
+        ordered: what ``on`` was told, or None for the server's ``ordered_events``.
+        once: whether its first call is its last; see ``Listeners.claim``.
+        warned: for the caller: whether a call with too few arguments has been logged as a warning.
+    """
+
+    __slots__ = ("function", "least", "most", "once", "ordered", "wants_ack", "warned")
+
+    def __init__(
+        self, function: Callable[..., Any], least: int = 0, most: int | None = None, wants_ack: bool = False
+    ) -> None:
+        self.function = function
+        self.least = least
+        self.most = most
+        self.wants_ack = wants_ack
+        self.ordered: bool | None = None
+        self.once = False
+        self.warned = False
+
+    @classmethod
+    def inspect(
+        cls, function: Callable[..., Any], name: str, *, given: int | None = None, answers: bool = False
+    ) -> Handler:
+        """Read a function's signature.
+
+        Args:
+            name: what it is registered for, for the error texts.
+            given: how many positional arguments it will get; None if that is not known.
+            answers: whether a parameter ``ack`` gets the means to answer; else it is a parameter like any other.
+
+        Raises:
+            TypeError: it cannot be called as a handler: not callable, ``async def``, a generator function, a required
+                keyword, or more required arguments than ``given``.
+        """
+        if not callable(function):
+            raise TypeError(f"{name}: a handler must be callable, got {function!r}")
+        _refuse_unfinished(function, name)
+        try:
+            parameters = list(inspect.signature(function).parameters.values())
+        except (TypeError, ValueError):  # some built-ins do not tell
+            return cls(function)
+        wants_ack = answers and _takes_ack(parameters, name)
+        if wants_ack:
+            parameters = [parameter for parameter in parameters if parameter.name != "ack"]
+        return cls(function, *_positional(parameters, name, given), wants_ack)
+
+    def accepts(self, count: int) -> bool:
+        """Whether ``count`` positional arguments are enough; surplus ones are dropped by ``call``."""
+        return count >= self.least
+
+    def call(self, args: tuple[Any, ...], ack: Any = None) -> Any:
+        """Call the function with as many of ``args`` as it takes, and with ``ack`` if it has that parameter."""
+        if self.most is not None and len(args) > self.most:
+            args = args[: self.most]
+        return self.function(*args, ack=ack) if self.wants_ack else self.function(*args)
+
+    def arguments_error(self, event: str, count: int) -> ArgumentsError:
+        """What ``on_error`` gets when a client sent too little; ``count`` includes the socket, if it gets one."""
+        name = getattr(self.function, "__qualname__", repr(self.function))
+        text = f"the handler {name} of {event!r} needs {self.least} arguments, {count} came"
+        return ArgumentsError(event, self.function, text)
+
+    def __repr__(self) -> str:
+        return f"<Handler {self.function!r}>"
+
+
+def _refuse_unfinished(function: Callable[..., Any], name: str) -> None:
+    """Calling one of these only makes an object that nobody would run."""
+    inner: Any = function
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    for candidate in (inner, getattr(type(inner), "__call__", None)):
+        if inspect.iscoroutinefunction(candidate):
+            raise TypeError(f"{name}: {function!r} is async def; handlers are synchronous here, use def")
+        if inspect.isgeneratorfunction(candidate) or inspect.isasyncgenfunction(candidate):
+            raise TypeError(f"{name}: {function!r} is a generator function, calling it would run nothing")
+
+
+def _takes_ack(parameters: list[inspect.Parameter], name: str) -> bool:
+    """Whether ``ack`` is there, keyword-only or the last of the positional ones."""
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if any(p.name == "ack" and p.kind is p.KEYWORD_ONLY for p in parameters):
+        return True
+    if not positional or positional[-1].name != "ack" or any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return False
+    if positional[-1].kind is inspect.Parameter.POSITIONAL_ONLY:
+        raise TypeError(f"{name}: the parameter ack is given by name, it cannot be positional-only")
+    return True
+
+
+def _positional(parameters: list[inspect.Parameter], name: str, given: int | None) -> tuple[int, int | None]:
+    """How many positional arguments these need and take."""
+    least = most = 0
+    for parameter in parameters:
+        required = parameter.default is parameter.empty
+        if parameter.kind is parameter.KEYWORD_ONLY and required:
+            raise TypeError(f"{name}: the keyword {parameter.name!r} is required, but only ack is ever given by name")
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            most += 1
+            least += required
+    if given is not None and least > given:
+        raise TypeError(f"{name}: {least} arguments are required, but it is called with {given}")
+    unlimited = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
+    return least, None if unlimited else most
+
+
+def validate_middleware(function: Callable[..., Any], name: str = "use", *, given: int = 1) -> Handler:
+    """Inspect a middleware, which is called with ``given`` arguments: ``fn(socket)`` 1, ``fn(event, args)`` 2.
+
+    Raises:
+        TypeError: it asks for more, such as the reference's ``next``, or cannot be called as any handler.
+    """
+    try:
+        return Handler.inspect(function, name, given=given)
+    except TypeError as error:
+        if "are required" not in str(error):
+            raise
+        raise TypeError(f"{error}; there is no next: return to let through, raise ConnectError to refuse") from None
+
+
+class Listeners:
+    """The handlers of a namespace or of one socket.
+
+    Args:
+        takes_socket: a namespace's, called with the socket first; else a socket's.
+        refused: names that cannot fire here and what to use instead; None for those of a namespace or socket.
+    """
+
+    _lock = LazyLock()
+
+    def __init__(self, takes_socket: bool, refused: Mapping[str, str] | None = None) -> None:
+        self.takes_socket = takes_socket
+        self._refused = refused if refused is not None else REFUSED_BY_NAMESPACE if takes_socket else REFUSED_BY_SOCKET
+        self._named: dict[str, tuple[Handler, ...]] = {}
+        # Handlers of every incoming event, and of every outgoing one.
+        self.any: tuple[Handler, ...] = ()
+        self.any_outgoing: tuple[Handler, ...] = ()
+
+    def get(self, event: str) -> tuple[Handler, ...]:
+        """The handlers of this event in their order. No lock: what is returned is never changed."""
+        return self._named.get(event, ())
+
+    def add(self, event: str, function: Callable[..., Any], *, ordered: bool | None = None, once: bool = False) -> None:
+        """Register a function for an event.
+
+        Raises:
+            TypeError: the event is no str, or the function cannot be a handler.
+            ValueError: the event cannot fire here.
+        """
+        handler = self._inspected(event, function)
+        handler.ordered = ordered
+        handler.once = once
+        with self._lock:
+            self._named[event] = (*self._named.get(event, ()), handler)
+
+    def remove(self, event: str, function: Callable[..., Any] | None = None) -> None:
+        """Forget the latest registration of the function, or all handlers of the event; unknown ones are no error."""
+        with self._lock:
+            left = _without(self._named.get(event, ()), function)
+            if left:
+                self._named[event] = left
+            else:
+                self._named.pop(event, None)
+
+    def claim(self, event: str, handler: Handler) -> bool:
+        """Whether the handler may be called now. Of several threads that ask for one of ``once`` only the first may."""
+        if not handler.once:
+            return True
+        with self._lock:
+            handlers = self._named.get(event, ())
+            left = tuple(other for other in handlers if other is not handler)
+            if left:
+                self._named[event] = left
+            else:
+                self._named.pop(event, None)
+            return len(left) < len(handlers)
+
+    def add_any(self, function: Callable[..., Any], *, first: bool = False, outgoing: bool = False) -> None:
+        """Register a function for every event, behind or before those there are."""
+        name = "on_any_outgoing" if outgoing else "on_any"
+        attribute = "any_outgoing" if outgoing else "any"
+        handler = Handler.inspect(function, name)
+        with self._lock:
+            handlers = getattr(self, attribute)
+            setattr(self, attribute, (handler, *handlers) if first else (*handlers, handler))
+
+    def remove_any(self, function: Callable[..., Any] | None = None, *, outgoing: bool = False) -> None:
+        """Forget one function of every event, or all of them."""
+        attribute = "any_outgoing" if outgoing else "any"
+        with self._lock:
+            setattr(self, attribute, _without(getattr(self, attribute), function))
+
+    def _inspected(self, event: str, function: Callable[..., Any]) -> Handler:
+        if not isinstance(event, str):
+            raise TypeError(f"an event's name must be a str, got {event!r}; without a name use the decorator event")
+        if event in self._refused:
+            raise ValueError(f"{event!r} cannot fire here: {self._refused[event]}")
+        arguments = LIFE_CYCLE.get(event)
+        if arguments is None or (event == "connection" and not self.takes_socket):  # a client may call an event so
+            return Handler.inspect(function, f"on({event!r})", answers=True)
+        return Handler.inspect(function, f"on({event!r})", given=arguments + self.takes_socket)
+
+
+def _without(handlers: tuple[Handler, ...], function: Callable[..., Any] | None) -> tuple[Handler, ...]:
+    """All but the last one of this function, as Node's removeListener; none for None."""
+    if function is None:
+        return ()
+    for index in range(len(handlers) - 1, -1, -1):
+        if handlers[index].function == function:
+            return handlers[:index] + handlers[index + 1 :]
+    return handlers
+
+
+class _CatchAll:
+    """What the public on/off methods of servers, namespaces and sockets share. They provide ``_listeners``."""
+
+    _listeners: Listeners
+
+    def off(self, event: str, handler: Callable[..., Any] | None = None) -> None:
+        """Forget the latest registration of ``handler``, or all handlers of the event."""
+        self._listeners.remove(event, handler)
+
+    def off_any(self, handler: Callable[..., Any] | None = None) -> None:
+        """Forget one function registered with ``on_any`` or ``prepend_any``, or all."""
+        self._listeners.remove_any(handler)
+
+    def listeners_any(self) -> list[Callable[..., Any]]:
+        """The functions that see every event, in their order."""
+        return [handler.function for handler in self._listeners.any]
+
+
+class NamespaceHandlers(_CatchAll):
+    """``on`` and its family for a Server, Namespace or ParentNamespace: handlers get the socket first.
+
+    The class that inherits provides ``_listeners``, a ``Listeners(takes_socket=True)``.
+    """
+
+    @overload
+    def on(self, event: str, handler: SocketFunction, *, ordered: bool | None = None) -> SocketFunction: ...
+
+    @overload
+    def on(
+        self, event: str, handler: None = None, *, ordered: bool | None = None
+    ) -> Callable[[SocketFunction], SocketFunction]: ...
+
+    def on(self, event: str, handler: Any = None, *, ordered: bool | None = None) -> Any:
+        """Handle an event of any client of the namespace; a decorator without ``handler``.
+
+        Args:
+            event: its name; "connection", "disconnecting" and "disconnect" are the life cycle.
+            ordered: False lets it run beside the socket's other events; None means the server's ``ordered_events``.
+
+        Returns:
+            The handler, unchanged.
+
+        Raises:
+            TypeError: the function cannot be a handler.
+            ValueError: the event cannot fire here; the text names what to use.
+        """
+        return _register(self._listeners, event, handler, ordered, False)
+
+    @overload
+    def once(self, event: str, handler: SocketFunction, *, ordered: bool | None = None) -> SocketFunction: ...
+
+    @overload
+    def once(
+        self, event: str, handler: None = None, *, ordered: bool | None = None
+    ) -> Callable[[SocketFunction], SocketFunction]: ...
+
+    def once(self, event: str, handler: Any = None, *, ordered: bool | None = None) -> Any:
+        """As ``on``, for the first such event of any socket."""
+        return _register(self._listeners, event, handler, ordered, True)
+
+    @overload
+    def event(self, handler: SocketFunction, *, ordered: bool | None = None) -> SocketFunction: ...
+
+    @overload
+    def event(
+        self, handler: None = None, *, ordered: bool | None = None
+    ) -> Callable[[SocketFunction], SocketFunction]: ...
+
+    def event(self, handler: Any = None, *, ordered: bool | None = None) -> Any:
+        """Decorate a handler of the event that is named as the function."""
+        return _register_by_name(self._listeners, handler, ordered)
+
+    def on_any(self, handler: SocketFunction) -> SocketFunction:
+        """Have ``handler(socket, event, *args)`` see every client event, before middleware; it does not answer."""
+        self._listeners.add_any(handler)
+        return handler
+
+    def prepend_any(self, handler: SocketFunction) -> SocketFunction:
+        """As ``on_any``, before those that are there."""
+        self._listeners.add_any(handler, first=True)
+        return handler
+
+
+class SocketHandlers(_CatchAll):
+    """``on`` and its family for a Socket: handlers get what the client sent.
+
+    The class that inherits provides ``_listeners``, a ``Listeners(takes_socket=False)``.
+    """
+
+    @overload
+    def on(self, event: str, handler: Function, *, ordered: bool | None = None) -> Function: ...
+
+    @overload
+    def on(self, event: str, handler: None = None, *, ordered: bool | None = None) -> Callable[[Function], Function]: ...
+
+    def on(self, event: str, handler: Any = None, *, ordered: bool | None = None) -> Any:
+        """Handle an event of this client; a decorator without ``handler``. See ``Namespace.on``."""
+        return _register(self._listeners, event, handler, ordered, False)
+
+    @overload
+    def once(self, event: str, handler: Function, *, ordered: bool | None = None) -> Function: ...
+
+    @overload
+    def once(
+        self, event: str, handler: None = None, *, ordered: bool | None = None
+    ) -> Callable[[Function], Function]: ...
+
+    def once(self, event: str, handler: Any = None, *, ordered: bool | None = None) -> Any:
+        """As ``on``, for the first such event."""
+        return _register(self._listeners, event, handler, ordered, True)
+
+    @overload
+    def event(self, handler: Function, *, ordered: bool | None = None) -> Function: ...
+
+    @overload
+    def event(self, handler: None = None, *, ordered: bool | None = None) -> Callable[[Function], Function]: ...
+
+    def event(self, handler: Any = None, *, ordered: bool | None = None) -> Any:
+        """Decorate a handler of the event that is named as the function."""
+        return _register_by_name(self._listeners, handler, ordered)
+
+    def on_any(self, handler: Function) -> Function:
+        """Have ``handler(event, *args)`` see every event of this client, before middleware; it does not answer."""
+        self._listeners.add_any(handler)
+        return handler
+
+    def prepend_any(self, handler: Function) -> Function:
+        """As ``on_any``, before those that are there."""
+        self._listeners.add_any(handler, first=True)
+        return handler
+
+    def on_any_outgoing(self, handler: Function) -> Function:
+        """Have ``handler(event, *args)`` see what is emitted to this socket, broadcasts too, acks not."""
+        self._listeners.add_any(handler, outgoing=True)
+        return handler
+
+    def prepend_any_outgoing(self, handler: Function) -> Function:
+        """As ``on_any_outgoing``, before those that are there."""
+        self._listeners.add_any(handler, first=True, outgoing=True)
+        return handler
+
+    def off_any_outgoing(self, handler: Callable[..., Any] | None = None) -> None:
+        """Forget one function registered with ``on_any_outgoing``, or all."""
+        self._listeners.remove_any(handler, outgoing=True)
+
+    def listeners_any_outgoing(self) -> list[Callable[..., Any]]:
+        """The functions that see everything emitted to this socket, in their order."""
+        return [handler.function for handler in self._listeners.any_outgoing]
+
+
+def _register(listeners: Listeners, event: str, handler: Any, ordered: bool | None, once: bool) -> Any:
+    if handler is None:
+        if callable(event):
+            raise TypeError(f"the decorator needs an event's name, or use event: got the function {event!r}")
+        return functools.partial(_registered, listeners, event, ordered, once)
+    return _registered(listeners, event, ordered, once, handler)
+
+
+def _registered(listeners: Listeners, event: str, ordered: bool | None, once: bool, handler: Function) -> Function:
+    listeners.add(event, handler, ordered=ordered, once=once)
+    return handler
+
+
+def _register_by_name(listeners: Listeners, handler: Any, ordered: bool | None) -> Any:
+    if handler is None:
+        return functools.partial(_register_by_name, listeners, ordered=ordered)
+    name = getattr(handler, "__name__", None)
+    if name is None:
+        raise TypeError(f"event takes the name of a function, {handler!r} has none; use on(name, handler)")
+    return _registered(listeners, name, ordered, False, handler)
