@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from socketio_sync.engine import cors
@@ -23,9 +24,9 @@ from socketio_sync.protocol.engineio_handshake import EngineError
 from socketio_sync.protocol.engineio_handshake import parse_revision
 from socketio_sync.protocol.engineio_packet import OPEN
 from socketio_sync.protocol.engineio_packet import EncodedPacket
-from socketio_sync.protocol.websocket import HandshakeError
-from socketio_sync.protocol.websocket import check_handshake
 from socketio_sync.protocol.websocket import close_frame
+from socketio_sync.protocol.websocket_handshake import HandshakeError
+from socketio_sync.protocol.websocket_handshake import check_handshake
 
 if TYPE_CHECKING:
     from socketio_sync.engine.engine import Engine
@@ -33,26 +34,37 @@ if TYPE_CHECKING:
 log = logging.getLogger("socketio_sync.engine")
 
 UNAVAILABLE = "503 Service Unavailable"
-_ILLEGAL_IN_HEADER = frozenset(map(chr, [*range(32), 127]))
 
 
 def dispatch(engine: Engine, request: Request) -> Response:
     """Answer one request; user code of the handshake (middlewares, ``allow_request``) runs here, in its thread."""
-    headers = cors.response_headers(engine.options, request)
     upgrade = is_upgrade(request)
+    origin = _judge_origin(engine, request)
+    headers = [] if origin else cors.response_headers(engine.options, request)
     try:
-        if cors.is_preflight(engine.options, request):
-            return Response("204 No Content", [*cors.preflight_headers(engine.options, request), ("Content-Length", "0")])
+        if request.method == "OPTIONS" and request.header("access-control-request-method") and not origin:
+            return cors.preflight(engine.options, request)
         engine.run_middlewares(request)
-        connection = verify(engine, request, upgrade)
+        connection = verify(engine, request, upgrade, origin)
         if upgrade:
             return _websocket(engine, request, connection, headers)
         return _http(engine, request, connection, headers)
     except EngineError as error:
         engine.report(error, request)
-        return rejection(engine, request, error, upgrade, headers)
+        return rejection(request, error, upgrade, headers)
     except HandshakeError as error:
-        return _plain(request, error.status, error.message, headers)
+        return _plain(request, f"{error.status} {HTTPStatus(error.status).phrase}", error.reason, [*headers, *error.headers])
+
+
+def _judge_origin(engine: Engine, request: Request) -> EngineError | None:
+    """The error that a request's Origin deserves, if it deserves one."""
+    origin = request.header("origin")
+    if not cors.origin_is_legal(origin):
+        return EngineError(BAD_REQUEST, {"name": "INVALID_ORIGIN", "origin": origin})
+    if not cors.origin_is_allowed(engine.options, request):
+        log.warning("refused a request of the origin %r: see the option cors_allowed_origins", origin)
+        return EngineError(FORBIDDEN, {"message": "origin not allowed", "origin": origin})
+    return None
 
 
 def is_upgrade(request: Request) -> bool:
@@ -63,7 +75,7 @@ def is_upgrade(request: Request) -> bool:
     return upgrade is not None and upgrade.lower() == "websocket" and request.method == "GET"
 
 
-def verify(engine: Engine, request: Request, upgrade: bool) -> Connection | None:
+def verify(engine: Engine, request: Request, upgrade: bool, origin: EngineError | None) -> Connection | None:
     """Check a request in the reference's order; returns its session, or None for a handshake that is allowed.
 
     Raises:
@@ -73,12 +85,8 @@ def verify(engine: Engine, request: Request, upgrade: bool) -> Connection | None
     transport = query.get("transport", "")
     if transport not in engine.options.transports:
         raise EngineError(UNKNOWN_TRANSPORT, {"transport": transport})
-    origin = request.header("origin")
-    if origin is not None and not _ILLEGAL_IN_HEADER.isdisjoint(origin):
-        raise EngineError(BAD_REQUEST, {"name": "INVALID_ORIGIN", "origin": origin})
-    if origin is not None and not cors.origin_allowed(engine.options, request):
-        log.warning("refused a request of the origin %r: see cors_allowed_origins", origin)
-        raise EngineError(FORBIDDEN, {"message": "origin not allowed", "origin": origin})
+    if origin is not None:
+        raise origin
     sid = query.get("sid")
     if sid is not None:
         return _verify_session(engine, request, sid, transport, upgrade)
@@ -213,9 +221,7 @@ def _open_websocket(engine: Engine, request: Request, headers: list[tuple[str, s
 # -- errors ------------------------------------------------------------------------------------------------------------
 
 
-def rejection(
-    engine: Engine, request: Request, error: EngineError, upgrade: bool, headers: list[tuple[str, str]]
-) -> Response:
+def rejection(request: Request, error: EngineError, upgrade: bool, headers: list[tuple[str, str]]) -> Response:
     """The reference's answers: JSON, or for an upgrade always 400 with the text."""
     if upgrade:
         return _plain(request, "400 Bad Request", error.message, headers)
@@ -230,8 +236,6 @@ def _plain(request: Request, status: str, text: str, headers: list[tuple[str, st
         return _refuse_upgraded(request, text)
     body = text.encode("utf-8")
     extra = [("Connection", "close"), ("Content-Type", "text/html"), ("Content-Length", str(len(body)))]
-    if status.startswith("426") or "version" in text.lower():
-        extra.append(("Sec-WebSocket-Version", "13"))
     return Response(status, [*headers, *extra], body)
 
 

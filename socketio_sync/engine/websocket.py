@@ -16,10 +16,11 @@ from socketio_sync.protocol.websocket import Close
 from socketio_sync.protocol.websocket import Ping
 from socketio_sync.protocol.websocket import WebSocketCodec
 from socketio_sync.protocol.websocket import WebSocketError
-from socketio_sync.protocol.websocket import accept_key
 from socketio_sync.protocol.websocket import close_frame
-from socketio_sync.protocol.websocket import negotiate
 from socketio_sync.protocol.websocket import pong_frame
+from socketio_sync.protocol.websocket_deflate import negotiate
+from socketio_sync.protocol.websocket_handshake import accept_key
+from socketio_sync.protocol.websocket_handshake import choose_subprotocol
 
 if TYPE_CHECKING:
     from socketio_sync.engine.engine import Engine
@@ -160,7 +161,10 @@ def connect(
     On a server whose socket cannot be taken (TLS) this blocks until the WebSocket's end.
     """
     peer = request.peer
-    codec, extensions, deflate = make_codec(engine, request)
+    codec, extra, deflate = make_codec(engine, request)
+    subprotocol = choose_subprotocol(request.header("sec-websocket-protocol"))
+    if subprotocol is not None:
+        extra.append(("Sec-WebSocket-Protocol", subprotocol))
     transport = WebSocketTransport(connection, codec)
     configure_frames(engine, request, transport, deflate and not peer.upgraded)
     sock, ahead = peer.take()
@@ -170,7 +174,7 @@ def connect(
         transport.channel.on_closed = ended.set
     if not peer.upgraded:
         with connection.lock:
-            transport.channel.write(switching_head(request, headers + extensions))
+            transport.channel.write(switching_head(request, headers + extra))
     if begin(transport):
         transport.channel.start(ahead)
     else:
