@@ -6,6 +6,7 @@ import logging
 import os
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from wsgiref.headers import Headers
 
@@ -127,10 +128,7 @@ class Engine:
             if self._runtime is None:
                 runtime = choose(self.options.runtime, gevent_socket, handler_threads=self.options.handler_threads)
                 self.held = HeldRequests(runtime.lock())
-                runtime.on_stall = _stall_warning
-                watch = getattr(runtime, "watch", None)
-                if watch is not None:
-                    watch(weakref.WeakMethod(self._ping_all))
+                runtime.on_stall = partial(_stall_warning, runtime)
                 reference = weakref.ref(self)
                 os.register_at_fork(after_in_child=lambda: _forget_parent(reference))
                 self._runtime = runtime
@@ -227,11 +225,15 @@ class Engine:
     def admit(self, connection: Connection) -> None:
         """The only way in."""
         self.connections[connection.id] = connection
+        if len(self.connections) == 1:
+            self.runtime.watchdog(self._ping_all)
         connection.receiver = self._handler.on_connection(connection)
 
     def forget(self, connection: Connection) -> None:
         """The only way out; called by the connection's end."""
         self.connections.pop(connection.id, None)
+        if not self.connections:
+            connection.runtime.watchdog(None)
 
     def __reduce__(self) -> Any:
         raise TypeError("an Engine cannot be pickled: its connections live in this process")
@@ -285,9 +287,9 @@ def _call_hook(hook: Callable[..., object], *args: Any) -> None:
         log.exception("the engine hook %r failed", hook)
 
 
-def _stall_warning(lag: float, *labels: str) -> None:
-    what = f" (running: {', '.join(labels)})" if labels else ""
-    log.warning("nothing was read for %.1f s: a handler keeps the CPU%s; heartbeat deadlines were moved", lag, what)
+def _stall_warning(runtime: Runtime, lag: float) -> None:
+    suspect = f" ({runtime.stall_suspect})" if runtime.stall_suspect else ""
+    log.warning("nothing was read for %.1f s: a handler keeps the CPU%s; all deadlines were moved", lag, suspect)
 
 
 def _forget_parent(reference: weakref.ref[Engine]) -> None:

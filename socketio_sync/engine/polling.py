@@ -60,7 +60,7 @@ class PayloadFormat:
         if self.protocol == 4:
             body: str | bytes = encode_payload([text for packet in batch for text in packet.polling])
         else:
-            body = encode_payload_v3([part for packet in batch for part in packet.typed], base64=self.base64)
+            body = encode_payload_v3([typed for packet in batch for typed in packet.typed], base64=self.base64)
         if isinstance(body, bytes):
             return BINARY, body
         if self.jsonp is not None:

@@ -95,5 +95,10 @@ class EncodedPacket:
             )
         return self._polling
 
+    @property
+    def typed(self) -> list[tuple[str, str | bytes]]:
+        """Type digit and data of each packet, for the payloads of Engine.IO 3."""
+        return [(self.type if isinstance(message, str) else MESSAGE, message) for message in self.messages]
+
     def __repr__(self) -> str:
         return f"<EncodedPacket type={self.type} messages={len(self.messages)} size={self.size}>"
