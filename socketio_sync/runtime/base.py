@@ -1,0 +1,266 @@
+"""The contract of the concurrency seam: what the rest of the package may do at the same time, and how."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import weakref
+from abc import ABC
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from . import native
+from .channel import Channel
+from .channel import ChannelReceiver
+from .events import Event
+from .native import NativeLock
+from .timers import Timers
+from .tls_channel import TLSChannel
+
+logger = logging.getLogger("socketio_sync.server")
+
+Job = Callable[[], object]
+Label = str | Callable[[], str]
+
+IDLE_SECONDS = 5.0
+"""How long a worker that nobody needs is kept."""
+
+
+class Task:
+    """A function running in a greenlet or thread of its own. An exception of it is logged, not raised."""
+
+    __slots__ = ("_args", "_finished", "_fn", "_kwargs")
+
+    def __init__(
+        self, finished: Event, fn: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self._finished = finished
+        self._fn = fn
+        self._args = args
+        self._kwargs = kwargs
+
+    @property
+    def done(self) -> bool:
+        """Whether the function has returned or raised."""
+        return self._finished.is_set()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the end, at most ``timeout`` seconds. Returns ``done``."""
+        return self._finished.wait(timeout)
+
+    def run(self) -> None:
+        """For the runtime: call the function, once."""
+        try:
+            self._fn(*self._args, **self._kwargs)
+        except Exception:
+            logger.exception("a background task failed: %r", self._fn)
+        finally:
+            self._args, self._kwargs = (), {}
+            self._finished.set()
+
+    def __repr__(self) -> str:
+        return f"<Task {getattr(self._fn, '__name__', self._fn)} {'done' if self.done else 'running'}>"
+
+
+class Runtime(ABC):
+    """Threads or gevent behind one set of verbs.
+
+    There is one *I/O thread* (the gevent hub, or a thread with a selector): it reads sockets and turns the timers, and
+    nothing called in it may block. User code runs in *workers* only, pooled greenlets or threads, which get it by
+    ``submit``. All methods may be called from any thread and any greenlet unless they say otherwise.
+
+    Attributes:
+        name: "gevent" or "threads".
+        timers: calls at a later time; ``timers.now()`` is the clock for deadlines.
+        on_stall: called in the I/O thread as ``on_stall(lag_seconds)`` when that thread was stuck; ``stall_suspect``
+            says, where it is known, what held it.
+        stall_suspect: a place in the code, or "".
+    """
+
+    name: str
+
+    def __init__(self) -> None:
+        self.on_stall: Callable[[float], None] | None = None
+        self.stall_suspect = ""
+        self._quiet_watchers: list[tuple[int, Event]] = []
+        self.channels: set[Channel] = set()
+        self.timers = Timers(self.now, self.lock(), self._rearm, self._stalled)
+        _runtimes.add(self)
+
+    # Clocks and waiting
+
+    def now(self) -> float:
+        """Monotonic seconds; deadlines use ``timers.now()``."""
+        return time.monotonic()
+
+    def wall_time(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    @abstractmethod
+    def sleep(self, seconds: float) -> None:
+        """Block the calling greenlet or thread."""
+
+    def lock(self) -> NativeLock:
+        """A lock of the operating system, in every runtime: its bodies are short and never block or switch."""
+        return native.new_lock()
+
+    @abstractmethod
+    def event(self) -> Event:
+        """A flag that any greenlet and any thread can set and wait for."""
+
+    # Running things
+
+    @abstractmethod
+    def spawn(self, fn: Callable[..., object], *args: Any, **kwargs: Any) -> Task:
+        """Run a function in a greenlet or thread of its own."""
+
+    @abstractmethod
+    def submit(self, job: Job, label: Label = "") -> None:
+        """Run user code in a pooled worker, never before this returns. Jobs begin in the order of submission.
+
+        Args:
+            job: called without arguments; its exceptions are logged.
+            label: what it is in log lines; a function is asked only when a line is written.
+        """
+
+    @abstractmethod
+    def call_soon(self, fn: Callable[..., object], *args: Any) -> None:
+        """Call ``fn(*args)`` in the I/O thread, in order. It must not block; its exceptions are logged."""
+
+    @abstractmethod
+    def in_io_thread(self) -> bool:
+        """Whether the caller may do what only the I/O thread may (under gevent every greenlet of the hub's thread)."""
+
+    @property
+    @abstractmethod
+    def active_jobs(self) -> int:
+        """Jobs that wait or run."""
+
+    @abstractmethod
+    def job_labels(self) -> list[str]:
+        """The labels of the jobs that run now."""
+
+    @abstractmethod
+    def in_job(self) -> bool:
+        """Whether the caller is itself a job."""
+
+    def wait_idle(self, timeout: float | None = None) -> bool:
+        """Wait until no job waits or runs, but for the one that may be calling. False: not in ``timeout`` seconds."""
+        allowed = 1 if self.in_job() else 0
+        quiet = self.event()
+        self._quiet_watchers.append((allowed, quiet))
+        if self.active_jobs <= allowed:
+            quiet.set()
+        try:
+            return quiet.wait(timeout)
+        finally:
+            self._quiet_watchers.remove((allowed, quiet))
+
+    def _job_ended(self) -> None:
+        """To be called after a job when somebody waits for quiet (``if self._quiet_watchers``)."""
+        active = self.active_jobs
+        for allowed, quiet in self._quiet_watchers[:]:
+            if active <= allowed:
+                quiet.set()
+
+    # Sockets
+
+    def open_channel(self, sock: Any, lock: NativeLock, receiver: ChannelReceiver) -> Channel:
+        """Make a socket ours.
+
+        Args:
+            sock: a raw non-blocking socket, or a non-blocking TLS object (recognised by ``pending``).
+            lock: guards writing; the caller of ``Channel.write`` holds it.
+            receiver: told what is read.
+        """
+        kind = TLSChannel if hasattr(sock, "pending") else Channel
+        channel = kind(self, sock, lock, receiver)
+        self.channels.add(channel)
+        return channel
+
+    @abstractmethod
+    def set_interest(self, channel: Channel, read: bool, write: bool) -> None:
+        """For channels, in the I/O thread: report readiness by ``channel.on_readable`` and ``on_writable``."""
+
+    @abstractmethod
+    def forget(self, channel: Channel) -> None:
+        """For channels, in the I/O thread: stop watching before the descriptor is closed."""
+
+    # Looking after itself
+
+    def watch(self, hook: Callable[[], None]) -> None:  # noqa: B027  (nothing to do is right for most)
+        """Have ``hook()`` called, from a thread of its own, while the I/O thread is stuck for more than 0.5 s.
+
+        It is called every quarter of a second or so, until ``unwatch``. Only gevent's hub can be held up by user
+        code; elsewhere this does nothing.
+        """
+
+    def unwatch(self) -> None:  # noqa: B027
+        """End ``watch``."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End workers, watchers and threads.
+
+        Jobs that run may end, those that wait are dropped; channels are aborted, but for those that are finishing;
+        timers fire no more. Twice is harmless.
+        """
+
+    def _abort_channels(self) -> None:
+        for channel in list(self.channels):
+            if not channel.closed:
+                channel.abort()
+
+    @abstractmethod
+    def _rearm(self) -> None:
+        """The first timer is due earlier than before."""
+
+    @abstractmethod
+    def _after_fork(self) -> None:
+        """In a forked child: begin anew, without what the parent's threads left behind."""
+
+    def _stalled(self, lag: float) -> None:
+        if self.on_stall is not None:
+            guarded(self.on_stall, lag)
+
+    def _begin_anew(self) -> None:
+        """The part of ``_after_fork`` that all runtimes share: no hooks, timers or sockets of the parent."""
+        for channel in self.channels:
+            channel.discard()
+        Runtime.__init__(self)
+
+
+def guarded(fn: Callable[..., object], *args: Any) -> None:
+    """Call a function of the package in the I/O thread, which no fault of it may end."""
+    try:
+        fn(*args)
+    except Exception:
+        logger.exception("an I/O call failed: %r", fn)
+
+
+def run_job(job: Job, label: Label) -> None:
+    """Call user code; this is where its last exceptions end."""
+    try:
+        job()
+    except Exception:
+        logger.exception("a job failed: %s", label_text(label) or job)
+
+
+def label_text(label: Label) -> str:
+    """The text of a label given as text or as a function."""
+    return label() if callable(label) else label
+
+
+_runtimes: weakref.WeakSet[Runtime] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for runtime in list(_runtimes):
+        runtime._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,372 @@
+"""A connected socket that is read by the I/O thread and written by whoever has something to say."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections import deque
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Protocol
+
+from .native import NativeLock
+
+if TYPE_CHECKING:
+    from .base import Runtime
+
+logger = logging.getLogger("socketio_sync.engine")
+
+READ_SIZE = 16_384
+MAX_READ_SIZE = 262_144
+COALESCE = 65_536
+"""Bytes of backlog that are joined for one call to the kernel."""
+
+Buffer = bytes | memoryview
+
+_IDLE, _DATA, _PEEK, _DISCARD = range(4)  # what becomes of input
+
+
+class ChannelReceiver(Protocol):
+    """Who is told what a channel reads. All calls come from the I/O thread, without the channel's lock."""
+
+    @property
+    def wanted(self) -> int:
+        """How many bytes would be useful next; 0: no idea."""
+
+    def on_data(self, data: bytes) -> None:
+        """Bytes came, at least one."""
+
+    def on_lost(self, error: OSError | None) -> None:
+        """The connection ended, by its end (None) or a fault. Once, and nothing comes after it."""
+
+    def on_drained(self) -> None:
+        """All that had to wait has been given to the kernel."""
+
+
+class Channel:
+    """A raw non-blocking socket with a backlog; one class for both runtimes.
+
+    ``write`` needs the lock. ``abort``, ``finish``, ``pause`` and ``resume`` neither need nor take it, so they may be
+    called with or without it, from any thread. They take effect at once for the caller; a receiver's call that is
+    already on its way in the I/O thread may still arrive.
+
+    Attributes:
+        waiting: bytes kept because the kernel took no more.
+        closed: nothing more can be written.
+        sock, fd: the socket and its descriptor.
+        reader, writer: for the runtime, which keeps its watchers here.
+    """
+
+    __slots__ = (
+        "_backlog", "_eof_sent", "_gone", "_lock", "_mode", "_paused", "_receiver", "_runtime",
+        "closed", "fd", "reader", "sock", "waiting", "writer",
+    )  # fmt: skip
+
+    def __init__(self, runtime: Runtime, sock: Any, lock: NativeLock, receiver: ChannelReceiver) -> None:
+        self._runtime = runtime
+        self._lock = lock
+        self._receiver = receiver
+        self.sock = sock
+        self.fd: int = sock.fileno()
+        self.waiting = 0
+        self.closed = False
+        self.reader: Any = None
+        self.writer: Any = None
+        self._backlog: deque[Buffer] | None = None  # None: empty; most channels never have one
+        self._mode = _IDLE
+        self._paused = False
+        self._gone = False  # the receiver has heard its last word
+        self._eof_sent = False
+
+    # Reading
+
+    def start(self, initial: bytes = b"") -> None:
+        """Begin to read. ``initial``, bytes that somebody read before, is delivered first."""
+        self._runtime.call_soon(self._start, initial)
+
+    def _start(self, initial: bytes) -> None:
+        if self._gone:
+            return
+        self._mode = _DATA
+        if initial:
+            self._deliver(initial)
+        self._watch()
+
+    def watch_eof(self) -> None:
+        """Only look whether the other side leaves; what it sends stays where it is, for ``start`` or ``finish``."""
+        self._runtime.call_soon(self._watch_eof)
+
+    def _watch_eof(self) -> None:
+        if self._mode == _IDLE and not self._gone:
+            self._mode = _PEEK
+            self._watch()
+
+    def pause(self) -> None:
+        """Stop reading, until ``resume``."""
+        self._paused = True
+        self._rewatch()
+
+    def resume(self) -> None:
+        """Go on reading."""
+        self._paused = False
+        self._rewatch()
+
+    def read_now(self) -> None:
+        """Read once what may have come. I/O thread only; for a last look before a deadline is enforced."""
+        if self._mode == _DATA and not self._paused:
+            self._read()
+
+    def on_readable(self) -> None:
+        """For the runtime: input, its end or an error is there."""
+        if self._paused and self._mode != _DISCARD:
+            return
+        if self._mode == _DATA:
+            self._read()
+        elif self._mode == _PEEK:
+            self._peek()
+        elif self._mode == _DISCARD:
+            self._discard_input()
+
+    def _read(self) -> bool:
+        """One read, without blocking. True if it brought bytes."""
+        try:
+            data = self._receive(min(self._receiver.wanted or READ_SIZE, MAX_READ_SIZE))
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as error:
+            self._lose(error)
+            return False
+        if not data:
+            self._lose(None)
+            return False
+        self._deliver(data)
+        return True
+
+    def _deliver(self, data: bytes) -> None:
+        if self._gone:
+            return
+        try:
+            self._receiver.on_data(data)
+        except Exception as error:  # a fault of ours: this connection's state is unknown, the others' is not
+            logger.exception("a receiver failed: %r", self._receiver)
+            self._lose(OSError(f"internal error: {error!r}"))
+
+    def _peek(self) -> None:
+        try:
+            data = self.sock.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._lose(error)
+            return
+        if data:
+            self._stop_peeking()
+        else:
+            self._lose(None)
+
+    def _stop_peeking(self) -> None:
+        """Input came: no end can be seen behind it, and it would be reported for ever."""
+        self._mode = _IDLE
+        self._watch()
+
+    # Writing
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep what the kernel does not take. The caller holds the lock. Nothing happens when closed."""
+        if self.closed:
+            return
+        if self._backlog is None:
+            try:
+                sent = self._transmit(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError as error:
+                self._break(error)
+                return
+            if sent == len(data):
+                return
+            self._backlog = deque((memoryview(data)[sent:] if sent else data,))
+            self.waiting = len(data) - sent
+            self._rewatch()
+        else:
+            self._backlog.append(data)
+            self.waiting += len(data)
+
+    def on_writable(self) -> None:
+        """For the runtime: the kernel takes bytes again."""
+        with self._lock:
+            drained = self._flush()
+        if self._backlog is None:
+            self._watch()
+        if not drained:
+            return
+        if self._mode == _DISCARD:
+            self._end_output()
+        elif not self._gone:
+            self._receiver.on_drained()
+
+    def _flush(self) -> bool:
+        """Under the lock: write what is kept. True when that emptied the backlog."""
+        backlog = self._backlog
+        if backlog is None:
+            return False
+        while backlog:
+            head = backlog[0] if len(backlog) == 1 else self._joined(backlog)
+            try:
+                sent = self._transmit(head)
+            except (BlockingIOError, InterruptedError):
+                return False
+            except OSError as error:
+                self._break(error)
+                return False
+            self.waiting -= sent
+            if sent < len(head):
+                backlog[0] = memoryview(head)[sent:]
+                return False
+            backlog.popleft()
+        self._backlog = None
+        return True
+
+    @staticmethod
+    def _joined(backlog: deque[Buffer]) -> Buffer:
+        """Replace small buffers in front by one, so that a long backlog does not cost a system call each."""
+        parts: list[Buffer] = []
+        size = 0
+        while backlog and (not parts or size + len(backlog[0]) <= COALESCE):
+            parts.append(backlog.popleft())
+            size += len(parts[-1])
+        backlog.appendleft(parts[0] if len(parts) == 1 else b"".join(parts))
+        return backlog[0]
+
+    def _break(self, error: OSError) -> None:
+        """Under the lock: writing has failed. What the other side sent before may still lie unread."""
+        self.closed = True
+        self._drop_backlog()
+        self._runtime.call_soon(self._lose_after_reading, error)
+
+    def _lose_after_reading(self, error: OSError) -> None:
+        for _ in range(64):  # its last words matter: a goodbye is another reason than a reset
+            if self._mode != _DATA or self._paused or self._gone or not self._read():
+                break
+        self._lose(error)
+
+    # Ends
+
+    def abort(self) -> None:
+        """Close at once, without sending what waits. The receiver hears nothing more."""
+        self.closed = True
+        self._gone = True
+        self._runtime.call_soon(self._dispose)
+
+    def finish(self, linger: float = 2.0) -> None:
+        """Send what waits, end our half, ignore input until the other side ends its half, then close.
+
+        The receiver hears nothing more. A side that neither takes our bytes nor ends for ``linger`` seconds is closed.
+        """
+        self.closed = True
+        self._gone = True
+        self._runtime.call_soon(self._finish, linger)
+
+    def _finish(self, linger: float) -> None:
+        if self.fd < 0 or self._mode == _DISCARD:
+            return
+        self._mode = _DISCARD
+        self._runtime.timers.call_later(linger, self._linger_over, linger, self.waiting)
+        if self.waiting:
+            self._watch()
+        else:
+            self._end_output()
+
+    def _linger_over(self, linger: float, before: int) -> None:
+        if 0 < self.waiting < before:  # slow, but it takes our bytes
+            self._runtime.timers.call_later(linger, self._linger_over, linger, self.waiting)
+        else:
+            self._dispose()
+
+    def _end_output(self) -> None:
+        if self._eof_sent:
+            return
+        self._eof_sent = True
+        try:
+            self._shutdown()
+        except OSError:
+            self._dispose()
+        else:
+            self._watch()
+
+    def _discard_input(self) -> None:
+        try:
+            if self._receive(MAX_READ_SIZE):
+                return
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            pass
+        self._dispose()
+
+    def _lose(self, error: OSError | None) -> None:
+        """In the I/O thread: the connection is over, and not by us."""
+        if self._mode == _DISCARD or self._gone:
+            self._dispose()
+            return
+        self.closed = True
+        self._gone = True
+        self._dispose()
+        self._receiver.on_lost(error)
+
+    def _dispose(self) -> None:
+        """In the I/O thread: the socket is watched no more, then closed while nobody writes."""
+        if self.fd < 0:
+            return
+        self.closed = True
+        self._mode = _IDLE
+        self._runtime.forget(self)
+        with self._lock:
+            self.fd = -1
+            self._drop_backlog()
+            self._close()
+
+    def discard(self) -> None:
+        """For the runtime in a forked child: let go of the copy of a descriptor that is the parent's."""
+        self.closed = True
+        self._gone = True
+        self.fd = -1
+        self._drop_backlog()
+        self._close()
+
+    # Helpers
+
+    def _rewatch(self) -> None:
+        self._runtime.call_soon(self._watch)
+
+    def _watch(self) -> None:
+        """In the I/O thread: have the runtime report what matters now."""
+        if self.fd >= 0:
+            self._runtime.set_interest(self, self._wants_read(), self._wants_write())
+
+    def _wants_read(self) -> bool:
+        return self._mode == _DISCARD or (self._mode != _IDLE and not self._paused and not self._gone)
+
+    def _wants_write(self) -> bool:
+        return self._backlog is not None
+
+    def _drop_backlog(self) -> None:
+        self._backlog = None
+        self.waiting = 0
+
+    def _receive(self, size: int) -> bytes:
+        data: bytes = self.sock.recv(size)
+        return data
+
+    def _transmit(self, data: Buffer) -> int:
+        sent: int = self.sock.send(data)
+        return sent
+
+    def _shutdown(self) -> None:
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def _close(self) -> None:
+        try:
+            self.sock.close()
+        except OSError as error:  # some TLS objects complain about a peer that left first
+            logger.debug("closing a socket failed: %r", error)

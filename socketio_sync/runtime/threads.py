@@ -1,0 +1,232 @@
+"""The verbs over the operating system's threads: one that waits for sockets, and workers."""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from . import native
+from .base import IDLE_SECONDS
+from .base import Job
+from .base import Label
+from .base import Runtime
+from .base import Task
+from .base import guarded
+from .channel import Channel
+from .events import Event
+from .worker_pool import WorkerPool
+
+logger = logging.getLogger("socketio_sync.engine")
+
+_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+
+class ThreadRuntime(Runtime):
+    """Threads of the operating system, also where gevent has patched the standard library.
+
+    The I/O thread is started by the first channel, timer or call, and ends when there was nothing left for a while.
+
+    Args:
+        handler_threads: how many jobs may run at once.
+    """
+
+    name = "threads"
+
+    def __init__(self, handler_threads: int = 64) -> None:
+        self._handler_threads = handler_threads
+        self._start_empty()
+        super().__init__()
+
+    def _start_empty(self) -> None:
+        self._pool = WorkerPool(self._handler_threads, self._after_job)
+        self._io_lock = self.lock()  # guards the four of the next lines
+        self._io_running = False
+        self._selector: selectors.BaseSelector | None = None
+        self._wake_sender: Any = None
+        self._wake_receiver: Any = None
+        self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._awake = False  # the I/O thread will look at _calls and timers before it sleeps
+        self._io_ident = 0
+        self._get_ident: Callable[[], int] = native.original("_thread", "get_ident")
+        self._stopped = False
+
+    # The verbs
+
+    def sleep(self, seconds: float) -> None:
+        if native.patched("time"):
+            from .greenlets import sleep_anywhere
+
+            sleep_anywhere(seconds)
+        else:
+            time.sleep(seconds)
+
+    def event(self) -> Event:
+        if native.patched("socket"):  # requests run in greenlets then, and they may wait too
+            from .greenlets import HubEvent
+
+            return HubEvent()
+        return Event()
+
+    def spawn(self, fn: Callable[..., object], *args: Any, **kwargs: Any) -> Task:
+        task = Task(self.event(), fn, args, kwargs)
+        native.start_thread(task.run, "task")
+        return task
+
+    def submit(self, job: Job, label: Label = "") -> None:
+        self._pool.submit(job, label)
+
+    @property
+    def active_jobs(self) -> int:
+        return self._pool.active
+
+    def job_labels(self) -> list[str]:
+        return self._pool.labels()
+
+    def in_job(self) -> bool:
+        return self._pool.has_current()
+
+    def _after_job(self) -> None:
+        if self._quiet_watchers:
+            self._job_ended()
+
+    def in_io_thread(self) -> bool:
+        return self._get_ident() == self._io_ident
+
+    def call_soon(self, fn: Callable[..., object], *args: Any) -> None:
+        self._calls.append((fn, args))
+        if not self._awake:
+            self._wake()
+
+    def _rearm(self) -> None:
+        if not self._awake:
+            self._wake()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._pool.stop()
+        self._abort_channels()
+        if self._io_running:
+            self.call_soon(int)  # for a look around
+
+    def _after_fork(self) -> None:
+        selector, ends = self._selector, (self._wake_sender, self._wake_receiver)
+        self._start_empty()
+        self._begin_anew()
+        if selector is not None:  # closing lets go; unregistering would reach into the parent's
+            selector.close()
+            for end in ends:
+                end.close()
+
+    # The I/O thread
+
+    def _wake(self) -> None:
+        """Have the I/O thread look around, starting it if need be."""
+        with self._io_lock:
+            if self._awake:
+                return
+            self._awake = True  # one byte is enough for all
+            if self._io_running:
+                self._wake_sender.send(b"\0")
+                return
+            self._open_selector()
+            self._io_running = True
+        try:
+            native.start_thread(self._run_io, "io")
+        except RuntimeError as error:
+            logger.error("the I/O thread cannot be started: %s", error)
+            with self._io_lock:
+                self._close_selector()
+                self._io_running = self._awake = False
+
+    def _open_selector(self) -> None:
+        self._selector = native.original("selectors", "DefaultSelector")()
+        self._wake_receiver, self._wake_sender = native.wake_pair()
+        self._selector.register(self._wake_receiver.fileno(), _READ)
+
+    def _close_selector(self) -> None:
+        assert self._selector is not None
+        self._selector.close()
+        self._wake_receiver.close()
+        self._wake_sender.close()
+        self._selector = self._wake_receiver = self._wake_sender = None
+
+    def _run_io(self) -> None:
+        self._io_ident = self._get_ident()
+        selector = self._selector
+        assert selector is not None
+        needed_at = self.now()
+        try:
+            while True:
+                self._awake = False  # from here on a newcomer sends a byte
+                ready = selector.select(self._patience())
+                self._awake = True
+                for key, events in ready:
+                    self._serve(key.data, events)
+                self._make_calls()
+                self.timers.turn()
+                if self._is_needed():
+                    needed_at = self.now()
+                elif (self._stopped or self.now() - needed_at >= IDLE_SECONDS) and self._end_io():
+                    return
+        finally:
+            native.drop_hub()
+
+    def _is_needed(self) -> bool:
+        return bool(self._calls or self.channels or (self.timers and not self._stopped))
+
+    def _patience(self) -> float:
+        """How long the I/O thread may sleep."""
+        if self._calls:
+            return 0.0
+        delay = self.timers.next_delay()
+        if delay is not None:
+            return delay
+        return 60.0 if self.channels else IDLE_SECONDS
+
+    def _serve(self, channel: Channel | None, events: int) -> None:
+        if channel is None:
+            self._wake_receiver.recv(4096)
+            return
+        if events & _WRITE and channel.writer:
+            guarded(channel.on_writable)
+        if events & _READ and channel.reader:
+            guarded(channel.on_readable)
+
+    def _make_calls(self) -> None:
+        for _ in range(len(self._calls)):  # what these calls ask for comes after the next look at the sockets
+            fn, args = self._calls.popleft()
+            guarded(fn, *args)
+
+    def _end_io(self) -> bool:
+        """End the I/O thread, unless something came in the last moment."""
+        self._awake = False
+        with self._io_lock:
+            if self._is_needed():
+                return False
+            self._io_ident = 0
+            self._close_selector()
+            self._io_running = False
+        return True
+
+    def set_interest(self, channel: Channel, read: bool, write: bool) -> None:
+        before = bool(channel.reader) * _READ + bool(channel.writer) * _WRITE
+        after = read * _READ + write * _WRITE
+        channel.reader, channel.writer = read, write
+        assert self._selector is not None
+        if before == after:
+            return
+        if not before:
+            self._selector.register(channel.fd, after, channel)
+        elif after:
+            self._selector.modify(channel.fd, after, channel)
+        else:
+            self._selector.unregister(channel.fd)
+
+    def forget(self, channel: Channel) -> None:
+        if channel.fd >= 0:
+            self.set_interest(channel, False, False)
+        self.channels.discard(channel)

@@ -1,0 +1,165 @@
+"""Worker threads on demand: the newest idle one is woken, those nobody needs end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections import deque
+from collections.abc import Callable
+
+from . import native
+from .base import IDLE_SECONDS
+from .base import Job
+from .base import Label
+from .base import label_text
+from .base import run_job
+
+logger = logging.getLogger("socketio_sync.server")
+
+WARNING_INTERVAL = 60.0
+"""Seconds between two warnings that all threads are taken."""
+
+
+class _Worker:
+    """One thread. Idle it sleeps on a gate of its own, so that waking it wakes nobody else."""
+
+    __slots__ = ("gate", "ident", "job", "label")
+
+    def __init__(self, job: Job, label: Label) -> None:
+        self.gate = native.new_lock()
+        self.gate.acquire()
+        self.ident = 0
+        self.job = job
+        self.label = label
+
+
+class WorkerPool:
+    """Runs jobs in at most ``limit`` threads. Beyond that they wait, first come first served.
+
+    Args:
+        limit: the most threads.
+        job_ended: called by a worker after each job, when it counts as ended.
+    """
+
+    def __init__(self, limit: int, job_ended: Callable[[], None]) -> None:
+        self._limit = limit
+        self._job_ended = job_ended
+        self._lock = native.new_lock()
+        self._ident = native.original("_thread", "get_ident")
+        self._waiting: deque[tuple[Job, Label]] = deque()
+        self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
+        self._warned_at = -WARNING_INTERVAL
+        self._stopped = False
+
+    @property
+    def active(self) -> int:
+        """Jobs that wait or run."""
+        return len(self._busy) + len(self._waiting)
+
+    @property
+    def threads(self) -> int:
+        """Threads alive."""
+        return len(self._busy) + len(self._idle)
+
+    def labels(self) -> list[str]:
+        """The labels of the jobs that run now."""
+        with self._lock:
+            labels = [worker.label for worker in self._busy]
+        return [label_text(label) for label in labels]
+
+    def has_current(self) -> bool:
+        """Whether the calling thread is running a job."""
+        ident = self._ident()
+        with self._lock:
+            return any(worker.ident == ident for worker in self._busy)
+
+    def submit(self, job: Job, label: Label) -> None:
+        """Run a job; never blocks."""
+        started: _Worker | None = None
+        with self._lock:
+            if self._stopped:
+                return
+            if self._idle:
+                worker = self._idle.pop()
+                worker.job, worker.label = job, label
+                self._busy.add(worker)
+                worker.gate.release()
+                return
+            if len(self._busy) < self._limit:
+                started = _Worker(job, label)
+                self._busy.add(started)
+            else:
+                self._waiting.append((job, label))
+        if started is not None:
+            self._start(started)
+        elif time.monotonic() - self._warned_at >= WARNING_INTERVAL:
+            self._warned_at = time.monotonic()
+            self._warn()
+
+    def stop(self) -> None:
+        """Let every thread end after its job; what waits is dropped."""
+        with self._lock:
+            self._stopped = True
+            self._waiting.clear()
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.gate.release()
+
+    def _start(self, worker: _Worker) -> None:
+        try:
+            native.start_thread(lambda: self._work(worker), "worker")
+        except RuntimeError as error:  # the system's limit: the threads that run take it over
+            logger.error("no worker thread can be started (%s); %d are running", error, self.threads - 1)
+            with self._lock:
+                self._busy.discard(worker)
+                self._waiting.append((worker.job, worker.label))
+
+    def _work(self, worker: _Worker) -> None:
+        worker.ident = self._ident()
+        try:
+            while True:
+                try:
+                    run_job(worker.job, worker.label)
+                finally:
+                    more = self._next_job(worker)
+                    self._job_ended()
+                if not more and not self._wait(worker):
+                    return
+        finally:
+            native.drop_hub()
+
+    def _next_job(self, worker: _Worker) -> bool:
+        """Give the worker what waits longest, or make it idle."""
+        worker.job = _nothing  # an idle thread holds on to nothing
+        with self._lock:
+            if self._waiting:
+                worker.job, worker.label = self._waiting.popleft()
+                return True
+            self._busy.discard(worker)
+            if not self._stopped:
+                self._idle.append(worker)
+            return False
+
+    def _wait(self, worker: _Worker) -> bool:
+        """Sleep until there is a job for this worker. False: it is not needed any more."""
+        if not worker.gate.acquire(True, IDLE_SECONDS):
+            with self._lock:
+                if worker in self._idle:
+                    self._idle.remove(worker)
+                    return False
+            worker.gate.acquire()  # it was chosen in the last moment
+        return worker.job is not _nothing
+
+    def _warn(self) -> None:
+        holders = Counter(label or "unnamed" for label in self.labels())
+        logger.warning(
+            "all %d handler threads are taken and events wait (handler_threads); they are held by: %s",
+            self._limit,
+            ", ".join(f"{label} ({count})" for label, count in holders.most_common(10)),
+        )
+
+
+def _nothing() -> None:
+    """The job of an idle worker."""
