@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 RANKS = {
     "exceptions": 0,
     "config": 0,
+    "debug": 0,
     "instruments": 0,
     "protocol": 1,
     "runtime": 1,
