@@ -19,7 +19,7 @@ from typing import Protocol
 from socketio_sync.adapters.room_index import RoomEvent
 from socketio_sync.adapters.room_index import RoomIndex
 from socketio_sync.exceptions import LimitError
-from socketio_sync.runtime.mailbox import LazyLock
+from socketio_sync.runtime.lazy_lock import LazyLock
 from socketio_sync.runtime.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class Session:
         rooms: those it was in, with its own id.
         data: ``socket.data``.
         reason: why it was disconnected.
-        position: what ``Adapter.position()`` said just before the socket became visible to broadcasts; a recovered socket
-            keeps the one that its session had.
+        position: what ``Adapter.position()`` said just before the socket became visible to broadcasts; a recovered
+            socket keeps the one that its session had.
         offset: of the last packet that the client has, as it says when it comes back; None: it got none.
     """
 
@@ -161,7 +161,7 @@ class Adapter:
         self.nsp = nsp
         self._index = RoomIndex()
         self._observers: dict[str, tuple[Callable[..., Any], ...]] = {}
-        self._mailbox: Mailbox | None = None
+        self._mailbox: Mailbox[RoomEvent] | None = None
 
     # Rooms
 
@@ -217,8 +217,8 @@ class Adapter:
     ) -> Callable[[], None]:
         """Send a packet that asks everyone for an answer.
 
-        The namespace's next ack id serves all recipients. A client that leaves, or that owes too many answers already, is
-        not waited for.
+        The namespace's next ack id serves all recipients. A client that leaves, or that owes too many answers already,
+        is not waited for.
 
         Returns:
             What stops the waiting: no answer is collected after it.
@@ -318,9 +318,9 @@ class Adapter:
 
         Args:
             session: what ``restore_session`` gave.
-            accept: gets the packets that the client has missed; it must put the socket among ``nsp.sockets`` and send them
-                before anything else. It is called with the adapter's lock of sending held, so that no packet is lost or
-                sent twice: it must not block, run user code, or take a lock that is held while anything is emitted.
+            accept: gets the packets that the client has missed; it must put the socket among ``nsp.sockets`` and send
+                them before anything else. It is called with the adapter's lock of sending held, so that no packet is
+                lost or sent twice: it must not block, run user code, or take a lock that is held while something emits.
         """
         self.add_all(session.id, session.rooms)
         accept([])
@@ -330,8 +330,8 @@ class Adapter:
     def on(self, event: str, fn: Callable[..., Any] | None = None) -> Any:
         """Watch the rooms; a decorator without ``fn``, returns it unchanged.
 
-        ``create_room(room)``, ``join_room(room, id)``, ``leave_room(room, id)`` and ``delete_room(room)`` are called in the
-        order in which it happened, one at a time, in a task of their own.
+        ``create_room(room)``, ``join_room(room, id)``, ``leave_room(room, id)`` and ``delete_room(room)`` are called in
+        the order in which it happened, one at a time, in a task of their own.
 
         Raises:
             ValueError: the adapter has no such event.

@@ -11,8 +11,8 @@ RoomEvent = tuple[str, ...]
 class RoomIndex:
     """The rooms of every id and the ids of every room, in the order of joining.
 
-    The methods that change something return what has changed, as the reference's adapter tells it: a room is created before
-    it is joined and left before it is deleted, and nothing is said about what was so before.
+    The methods that change something return what has changed, as the reference's adapter tells it: a room is created
+    before it is joined and left before it is deleted, and nothing is said about what was so before.
     """
 
     __slots__ = ("_ids", "_rooms")
