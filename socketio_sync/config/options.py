@@ -168,7 +168,7 @@ class EngineOptions:
         object.__setattr__(self, "path", path)
         origins = self.cors_allowed_origins
         if self.cors_credentials and (origins == "*" or (isinstance(origins, tuple) and "*" in origins)):
-            raise ValueError('cors_credentials=True: browsers refuse cors_allowed_origins="*" with it; name the origins')
+            raise ValueError('cors_credentials=True: browsers refuse it with cors_allowed_origins="*": name them')
 
     @classmethod
     def from_kwargs(cls: type[_Options], kwargs: Mapping[str, Any]) -> _Options:

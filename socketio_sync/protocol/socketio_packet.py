@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from socketio_sync.exceptions import ProtocolError
+
 CONNECT = 0
 DISCONNECT = 1
 EVENT = 2
@@ -17,6 +19,23 @@ BINARY_ACK = 6
 RESERVED_EVENTS = frozenset(
     ("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"),
 )
+
+
+def check_event(data: list[Any]) -> None:
+    """Check the name of a received event, and make it text.
+
+    The protocol allows numbers as names; JavaScript looks their listeners up as text.
+
+    Raises:
+        ProtocolError: there is no name, or one that no packet may carry.
+    """
+    name = data[0] if data else None
+    if type(name) is not str:
+        if type(name) is not int and type(name) is not float:
+            raise ProtocolError("invalid payload")
+        data[0] = name = str(name).removesuffix(".0")
+    if name in RESERVED_EVENTS:
+        raise ProtocolError("invalid payload")
 
 
 class Packet:

@@ -21,8 +21,8 @@ from socketio_sync.protocol.socketio_packet import CONNECT
 from socketio_sync.protocol.socketio_packet import CONNECT_ERROR
 from socketio_sync.protocol.socketio_packet import DISCONNECT
 from socketio_sync.protocol.socketio_packet import EVENT
-from socketio_sync.protocol.socketio_packet import RESERVED_EVENTS
 from socketio_sync.protocol.socketio_packet import Packet
+from socketio_sync.protocol.socketio_packet import check_event
 
 _BINARY_OFFSET = BINARY_EVENT - EVENT
 _TYPES = {str(type): type for type in range(CONNECT, BINARY_ACK + 1)}
@@ -174,21 +174,8 @@ def _decode_array(type: int, nsp: str, text: str, start: int) -> Packet:
         id = int(digits)
     data = loads(text[bracket:])
     if type == EVENT:
-        name = data[0] if data else None
-        if name.__class__ is not str:
-            data[:1] = [name := _event_name(name)]
-        if name in RESERVED_EVENTS:
-            raise ProtocolError("invalid payload")
+        check_event(data)
     return Packet(type, nsp, data, id)
-
-
-def _event_name(name: Any) -> str:
-    """Return an event's name as text: the protocol allows numbers, and JavaScript looks their listeners up as text."""
-    if type(name) is int or (type(name) is float and not name.is_integer()):
-        return str(name)
-    if type(name) is float:
-        return str(int(name))
-    raise ProtocolError("invalid payload")
 
 
 def _other_payload(type: int, text: str) -> Any:
