@@ -1,7 +1,7 @@
 """Cross-origin rules: who may connect, and the headers that tell a browser so (the Fetch standard's CORS protocol).
 
-Other than in the reference, the origin is checked for every transport: a browser lets any page open a WebSocket anywhere,
-so that headers alone would protect long-polling only (CVE-2019-13611).
+Other than in the reference, the origin is checked for every transport: a browser lets any page open a WebSocket
+anywhere, so that headers alone would protect long-polling only (CVE-2019-13611).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the engine needs of a web server: a Request with its Peer goes in, a Response comes out (PEP 3333 at the edge)."""
+"""What the engine needs of a web server: a Request with its Peer goes in, a Response comes out."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ class Peer(Protocol):
     """How the socket of a request's client can be reached.
 
     Attributes:
-        kind: ``adopt``, a plain socket that can be taken from the server; ``hold``, a TLS socket, which keeps the server's thread
-            for as long as it is used; ``none``, no socket of this client's own (or HTTP/2): long-polling only.
+        kind: ``adopt``, a plain socket that can be taken from the server; ``hold``, a TLS socket, which keeps the
+            server's thread for as long as it is used; ``none``, no socket of this client's own (or HTTP/2): long-
+            polling only.
         is_gevent: the request came on a gevent socket.
         server: a name for messages, for example ``"waitress 3.0"``.
         threads: the server's number of threads, where known.
@@ -43,7 +44,8 @@ class Peer(Protocol):
     def take(self) -> tuple[socket.socket, bytes]:
         """Take the socket from the server: non-blocking, TCP_NODELAY set; with what the server had read of it already.
 
-        After it, leave the server with the response ``101 Switching Protocols`` (or ``200 OK``) without headers and body.
+        After it, leave the server with the response ``101 Switching Protocols`` (or ``200 OK``) without headers and
+        body.
 
         Raises:
             RuntimeError: ``kind`` is ``none``, or it was taken before.
@@ -101,7 +103,8 @@ class Request:
         return value
 
     def read_body(self, limit: int) -> bytes | None:
-        """The whole body, or None if it has more than ``limit`` bytes, judged by Content-Length before anything is read.
+        """The whole body, or None if it has more than ``limit`` bytes, judged by Content-Length before anything is
+        read.
 
         Without a Content-Length it is read only where the server says that its input ends (``wsgi.input_terminated``:
         chunked requests); elsewhere reading would wait for ever (PEP 3333), and the body counts as empty.
