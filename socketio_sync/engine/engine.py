@@ -27,8 +27,8 @@ from socketio_sync.protocol.engineio_handshake import BAD_REQUEST
 from socketio_sync.protocol.engineio_handshake import EngineError
 from socketio_sync.protocol.engineio_handshake import open_packet
 from socketio_sync.protocol.engineio_packet import EncodedPacket
-from socketio_sync.runtime import LazyLock
-from socketio_sync.runtime import Runtime
+from socketio_sync.runtime.lazy_lock import LazyLock
+from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime import choose
 
 log = logging.getLogger("socketio_sync.engine")
@@ -226,14 +226,14 @@ class Engine:
         """The only way in."""
         self.connections[connection.id] = connection
         if len(self.connections) == 1:
-            self.runtime.watchdog(self._ping_all)
+            self.runtime.watch(self._ping_all)
         connection.receiver = self._handler.on_connection(connection)
 
     def forget(self, connection: Connection) -> None:
         """The only way out; called by the connection's end."""
         self.connections.pop(connection.id, None)
         if not self.connections:
-            connection.runtime.watchdog(None)
+            connection.runtime.unwatch()
 
     def __reduce__(self) -> Any:
         raise TypeError("an Engine cannot be pickled: its connections live in this process")
