@@ -96,7 +96,7 @@ def at_home(name: str, relative: str) -> bool:
 
 
 def violations(source: str, relative: str) -> list[str]:
-    """What the file ``relative`` (its path inside the package) imports in its text ``source`` and may not: a line each."""
+    """What the file ``relative`` (its path in the package) imports in its text ``source`` and may not: a line each."""
     module = [PACKAGE, *relative.removesuffix(".py").split("/")]
     own = part_of(relative)
     found = []

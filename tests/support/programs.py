@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,6 +98,32 @@ def running(command: list[str], **env: str) -> Iterator[Program]:
         yield program
     finally:
         program.stop()
+
+
+@contextmanager
+def serving(command: list[str], **env: str) -> Iterator[str]:
+    """The address of the server that ``command`` runs at the port of its variable PORT, until the block ends.
+
+    "{port}" in the command is that port too. The server must end when asked to, and have printed no traceback.
+    """
+    port = free_port()
+    with running([argument.format(port=port) for argument in command], PORT=str(port), **env) as program:
+        deadline = time.monotonic() + scaled(20)
+        while not listening(port):
+            assert program.process.poll() is None, f"it ended:\n{program.output}"
+            assert time.monotonic() < deadline, f"it does not listen:\n{program.output}"
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{port}"
+    assert "Traceback" not in program.output, program.output
+
+
+def listening(port: int) -> bool:
+    """Whether a server accepts connections at ``port`` of the loopback interface."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def python(*arguments: str) -> list[str]:
