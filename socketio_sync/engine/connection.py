@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from socketio_sync.engine.polling import PayloadFormat
     from socketio_sync.engine.polling import Reply
     from socketio_sync.engine.websocket import WebSocketTransport
-    from socketio_sync.runtime.base import Event
+    from socketio_sync.runtime.events import Event
     from socketio_sync.runtime.channel import Channel
 
 log = logging.getLogger("socketio_sync.engine")
@@ -40,7 +40,7 @@ CLOSE_PACKET = EncodedPacket([""], type=packets.CLOSE, compress=False)
 
 # How often a parked GET is released while an upgrade is probed (the reference's tick), in seconds.
 UPGRADE_TICK = 0.1
-# How long a closing polling session waits for a GET that can carry its close packet, in seconds (engine.io, polling.ts).
+# How long a closing polling session waits for a GET to carry its close packet, in seconds (engine.io, polling.ts).
 CLOSE_TIMEOUT = 30.0
 
 plain_frames = attrgetter("websocket")
@@ -629,7 +629,7 @@ class Connection:
 
 def reduced_environ(environ: dict[str, Any], keep: tuple[str, ...]) -> dict[str, Any]:
     """What outlives the request: its strings, and what ``keep_environ`` names; the server's own objects are let go."""
-    kept = {key: value for key, value in environ.items() if type(value) is str}
+    kept: dict[str, Any] = {key: value for key, value in environ.items() if type(value) is str}
     kept["wsgi.input"] = io.BytesIO()
     for key in keep:
         if key in environ:

@@ -53,7 +53,8 @@ def dispatch(engine: Engine, request: Request) -> Response:
         engine.report(error, request)
         return rejection(request, error, upgrade, headers)
     except HandshakeError as error:
-        return _plain(request, f"{error.status} {HTTPStatus(error.status).phrase}", error.reason, [*headers, *error.headers])
+        status = f"{error.status} {HTTPStatus(error.status).phrase}"
+        return _plain(request, status, error.reason, [*headers, *error.headers])
 
 
 def _judge_origin(engine: Engine, request: Request) -> EngineError | None:
@@ -110,8 +111,10 @@ def _verify_session(engine: Engine, request: Request, sid: str, transport: str, 
         raise EngineError(BAD_REQUEST, context)
     revision = parse_revision(request.query)
     if revision != connection.protocol:
-        context = {"name": "PROTOCOL_MISMATCH", "protocol": revision, "previousProtocol": connection.protocol}
-        raise EngineError(BAD_REQUEST, context)
+        raise EngineError(
+            BAD_REQUEST,
+            {"name": "PROTOCOL_MISMATCH", "protocol": revision, "previousProtocol": connection.protocol},
+        )
     if upgrade and transport == "websocket" and not engine.options.allow_upgrades:
         raise EngineError(BAD_REQUEST, {"name": "TRANSPORT_MISMATCH", "transport": transport})
     return connection
@@ -157,7 +160,8 @@ def _open_polling(engine: Engine, request: Request, headers: list[tuple[str, str
     full = engine.full()
     if full:
         return _plain(request, UNAVAILABLE, full, headers)
-    format = polling.PayloadFormat(parse_revision(request.query), bool(request.query.get("b64")), request.query.get("j"))
+    query = request.query
+    format = polling.PayloadFormat(parse_revision(query), bool(query.get("b64")), query.get("j"))
     connection = Connection(engine, engine.new_sid(request), request, sessions.POLLING, format)
     upgrades = ["websocket"] if _can_upgrade(engine, request) else []
     open_packet = engine.open_packet(connection, upgrades)

@@ -14,7 +14,6 @@ from socketio_sync.config import EngineOptions
 from socketio_sync.engine.connection import Connection
 from socketio_sync.engine.dispatch import dispatch
 from socketio_sync.engine.dispatch import open_packet_of
-from socketio_sync.engine.events import UserEvents
 from socketio_sync.engine.handler import EngineHandler
 from socketio_sync.engine.handler import Receiver
 from socketio_sync.engine.http import Request
@@ -27,9 +26,9 @@ from socketio_sync.protocol.engineio_handshake import BAD_REQUEST
 from socketio_sync.protocol.engineio_handshake import EngineError
 from socketio_sync.protocol.engineio_handshake import open_packet
 from socketio_sync.protocol.engineio_packet import EncodedPacket
-from socketio_sync.runtime.lazy_lock import LazyLock
-from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime import choose
+from socketio_sync.runtime.base import Runtime
+from socketio_sync.runtime.lazy_lock import LazyLock
 
 log = logging.getLogger("socketio_sync.engine")
 
@@ -115,7 +114,7 @@ class Engine:
     @property
     def runtime(self) -> Runtime:
         """Threads or gevent: chosen when first needed, never at import (gunicorn --preload patches later)."""
-        return self._runtime or self.start()
+        return self._runtime if self._runtime is not None else self.start()
 
     @property
     def started(self) -> bool:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Receiver(Protocol):
-    """What one connection brings upward. Called in the I/O thread or a request's: it must not block or run user code."""
+    """What one connection brings upward, in the I/O thread or a request's: it must not block or run user code."""
 
     def on_message(self, data: str | bytes) -> None:
         """A message came; messages of one connection come one after the other."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TEXT = "text/plain; charset=UTF-8"
 BINARY = "application/octet-stream"
 
-# On a server whose sockets we cannot take, so many long polls may hold a thread each when its number of threads is not known.
+# So many long polls may hold a thread each where no socket can be taken and the number of threads is not known.
 HELD_BY_DEFAULT = 2
 # The longest that a GET beyond that waits, in seconds.
 SHORT_WAIT = 1.0
@@ -233,8 +233,8 @@ class HeldRequests:
     def enter(self, limit: int | None, clients: int) -> float | None:
         """One more; returns how many seconds it may wait, None for as long as it takes.
 
-        Beyond the limit the wait shrinks with the number of clients that share the remaining threads, so that their queue
-        stays about a second long and plain requests get through.
+        Beyond the limit the wait shrinks with the number of clients that share the remaining threads, so that their
+        queue stays about a second long and plain requests get through.
         """
         with self._lock:  # type: ignore[attr-defined]
             self._count += 1
