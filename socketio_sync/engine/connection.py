@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from socketio_sync.engine.polling import PayloadFormat
     from socketio_sync.engine.polling import Reply
     from socketio_sync.engine.websocket import WebSocketTransport
-    from socketio_sync.runtime.events import Event
     from socketio_sync.runtime.channel import Channel
+    from socketio_sync.runtime.events import Event
 
 log = logging.getLogger("socketio_sync.engine")
 
