@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from socketio_sync.engine.events import UserEvents
+from socketio_sync.engine.upgrade import Upgrade
 from socketio_sync.exceptions import DisconnectDetails
 from socketio_sync.exceptions import ProtocolError
 from socketio_sync.protocol import engineio_packet as packets
@@ -38,8 +39,6 @@ PONG_PACKET = EncodedPacket([""], type=packets.PONG, compress=False)
 NOOP_PACKET = EncodedPacket([""], type=packets.NOOP, compress=False)
 CLOSE_PACKET = EncodedPacket([""], type=packets.CLOSE, compress=False)
 
-# How often a parked GET is released while an upgrade is probed (the reference's tick), in seconds.
-UPGRADE_TICK = 0.1
 # How long a closing polling session waits for a GET to carry its close packet, in seconds (engine.io, polling.ts).
 CLOSE_TIMEOUT = 30.0
 
@@ -69,10 +68,9 @@ class Connection:
         "_get",
         "_pauses",
         "_post",
-        "_probe",
         "_timer",
         "_timer_at",
-        "_upgrade_timer",
+        "_upgrade",
         "_websocket",
         "engine",
         "environ",
@@ -108,7 +106,7 @@ class Connection:
         self._websocket: WebSocketTransport | None = None
         self._channel: Channel | None = None
         self._frames: Callable[[EncodedPacket], bytes] = plain_frames if self.protocol == 4 else plain_frames_v3
-        self._probe: WebSocketTransport | None = None
+        self._upgrade: Upgrade | None = None
         self._get: Reply | None = None
         self._post: Reply | None = None
         self.posting = False
@@ -116,7 +114,6 @@ class Connection:
         self._pauses = 0
         self._drain_waiters: list[Event] = []
         self._events: UserEvents | None = None
-        self._upgrade_timer: Any = None
         self._close_timer: Any = None
         self._timer_at = self.session.deadline
         self._timer: Any = self.runtime.timers.call_later(self._timer_at - now, self._on_deadline)
@@ -196,8 +193,8 @@ class Connection:
                 self.session.life = sessions.CLOSING
                 self._close_timer = self.runtime.timers.call_later(CLOSE_TIMEOUT, self._close_unpolled, reason)
             else:
-                self._end_locked(reason, None)
-        self._act()
+                self.end_locked(reason, None)
+        self.act()
 
     # -- for the layer above -----------------------------------------------------------------------------------------
 
@@ -212,7 +209,7 @@ class Connection:
                 channel.write(self._frames(packet))
                 return True
             sent = self._send_locked(packet, volatile)
-        self._act()
+        self.act()
         return sent
 
     def send_packets(self, batch: list[EncodedPacket]) -> bool:
@@ -220,8 +217,8 @@ class Connection:
         with self.lock:
             sent = all([self._send_locked(packet, False, flush=False) for packet in batch])
             if self._get is not None and self.session.queue:
-                self._answer_get_locked()
-        self._act()
+                self.answer_get_locked()
+        self.act()
         return sent
 
     def fail(self, reason: str, description: str | None = None, error: BaseException | None = None) -> None:
@@ -231,8 +228,8 @@ class Connection:
     def end(self, reason: str, details: DisconnectDetails | None, code: int | None = None) -> None:
         """End the connection at once; ``code`` goes into the WebSocket close frame."""
         with self.lock:
-            self._end_locked(reason, details, code)
-        self._act()
+            self.end_locked(reason, details, code)
+        self.act()
 
     def pause_reading(self) -> None:
         """Read no more from this client until ``resume_reading`` was called as often; its heartbeat deadline rests."""
@@ -256,7 +253,7 @@ class Connection:
                 self._acts.append(post.finish)
         if channel is not None:
             channel.resume()
-        self._act()
+        self.act()
 
     @property
     def reading_paused(self) -> bool:
@@ -319,17 +316,17 @@ class Connection:
             try:
                 action = session.receive(type, now)
             except ProtocolError as error:
-                self._end_locked("parse error", DisconnectDetails(error.reason))
+                self.end_locked("parse error", DisconnectDetails(error.reason))
             else:
                 if action is sessions.ANSWER_PONG:
                     self._send_locked(PONG_PACKET, False)
                 elif action is sessions.CLOSE:
-                    self._end_locked("transport close", None, last=NOOP_PACKET)
+                    self.end_locked("transport close", None, last=NOOP_PACKET)
                 elif action is sessions.WRONG_HEARTBEAT:
-                    self._end_locked("transport error", DisconnectDetails(sessions.WRONG_HEARTBEAT))
+                    self.end_locked("transport error", DisconnectDetails(sessions.WRONG_HEARTBEAT))
                 elif session.deadline < self._timer_at:
                     self._rearm_locked(now)
-        self._act()
+        self.act()
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -345,12 +342,12 @@ class Connection:
                 session.rest(now)
             due = session.tick(now)
             if due == sessions.TIMED_OUT:
-                self._end_locked("ping timeout", None)
+                self.end_locked("ping timeout", None)
             else:
                 if due == sessions.PING_DUE:
                     self._send_locked(PING_PACKET, False)
                 self._rearm_locked(now)
-        self._act()
+        self.act()
 
     def ping_now(self) -> None:
         """Send an extra ping (any thread: the watchdog, while the hub is stalled), so that the client does not give up.
@@ -360,7 +357,7 @@ class Connection:
         with self.lock:
             if self.protocol == 4 and self._channel is not None:
                 self._send_locked(PING_PACKET, True)
-        self._act()
+        self.act()
 
     def _rearm_locked(self, now: float) -> None:
         if self.session.life == sessions.CLOSED:
@@ -393,14 +390,14 @@ class Connection:
             return False
         session.enqueue(packet)
         if flush and self._get is not None:
-            self._answer_get_locked()
+            self.answer_get_locked()
         return True
 
     def _overflow_locked(self, limit: int) -> None:
         text = f"the client does not read: more than max_send_buffer ({limit} bytes) waits for it"
-        self._end_locked("transport error", DisconnectDetails(text), abort=True)
+        self.end_locked("transport error", DisconnectDetails(text), abort=True)
 
-    def _answer_get_locked(self, *extra: EncodedPacket) -> None:
+    def answer_get_locked(self, *extra: EncodedPacket) -> None:
         """Answer the parked GET with what is queued, up to the announced size, and ``extra``."""
         reply, self._get = self._get, None
         if reply is None:
@@ -418,9 +415,9 @@ class Connection:
         """The channel has written all that waited (I/O thread)."""
         with self.lock:
             self._wake_drained_locked()
-        self._act()
+        self.act()
 
-    def _act(self) -> None:
+    def act(self) -> None:
         """Do, without the lock, what was decided under it."""
         while self._acts:
             with self.lock:
@@ -441,16 +438,16 @@ class Connection:
             session = self.session
             overlap = self._get is not None
             if overlap:
-                self._end_locked("transport error", DisconnectDetails("overlap from client"))
+                self.end_locked("transport error", DisconnectDetails("overlap from client"))
             elif session.life != sessions.OPEN:
                 answer = [*(session.take() or [NOOP_PACKET]), CLOSE_PACKET]
-                self._end_locked("forced close", None)
+                self.end_locked("forced close", None)
             elif session.queue:
                 answer = session.take(self.engine.options.max_http_buffer_size)
                 self._wake_drained_locked()
             else:
                 self._get = reply
-        self._act()
+        self.act()
         if overlap:
             raise ProtocolError("overlap from client")
         return answer
@@ -459,22 +456,22 @@ class Connection:
         """``reply`` may wait no longer: a GET gets a noop, a POST its ok."""
         with self.lock:
             if reply is self._get:
-                self._answer_get_locked(NOOP_PACKET)
+                self.answer_get_locked(NOOP_PACKET)
             elif reply is self._post:
                 self._post = None
                 reply.answer_ok()
                 self._acts.append(reply.finish)
-        self._act()
+        self.act()
 
     def reply_lost(self, reply: Reply) -> None:
         """The client has left a parked request."""
         with self.lock:
             if reply is self._get:
                 self._get = None
-                self._end_locked("transport error", DisconnectDetails("poll connection closed prematurely"))
+                self.end_locked("transport error", DisconnectDetails("poll connection closed prematurely"))
             elif reply is self._post:
                 self._post = None
-        self._act()
+        self.act()
 
     def hold_post(self, reply: Reply) -> bool:
         """Keep the answer of a POST back until this client is read again; False if it is read already."""
@@ -486,8 +483,8 @@ class Connection:
 
     def _close_unpolled(self, reason: str) -> None:
         with self.lock:
-            self._end_locked(reason, None)
-        self._act()
+            self.end_locked(reason, None)
+        self.act()
 
     # -- WebSocket -----------------------------------------------------------------------------------------------------
 
@@ -500,83 +497,56 @@ class Connection:
         self._websocket = transport
         self._frames = transport.frames or self._frames
         self._channel = transport.channel
-        transport.become_main()
+        transport.listen(self.receive_text, self.receive_binary)
         if self._pauses:
             self._acts.append(transport.channel.pause)
 
-    def reserve_probe(self, transport: WebSocketTransport) -> bool:
-        """An upgrade begins; False if the session is upgraded, being upgraded or closed."""
+    def transport_lost(
+        self, transport: WebSocketTransport, reason: str, details: DisconnectDetails | None, code: int | None
+    ) -> None:
+        """A WebSocket of this connection ended: the session's own, or only an upgrade's."""
         with self.lock:
-            if self._probe is not None or self.session.life == sessions.CLOSED:
+            upgrade = self._upgrade
+            if transport is self._websocket:
+                self.end_locked(reason, details, code)
+        if transport is not self._websocket and upgrade is not None and upgrade.is_of(transport):
+            upgrade.lost()
+        self.act()
+
+    def begin_upgrade(self, transport: WebSocketTransport) -> bool:
+        """A WebSocket for this session was opened; False if it is upgraded, being upgraded or closed."""
+        with self.lock:
+            free = self._upgrade is None and self.session.life != sessions.CLOSED
+            if not free or self.session.transport != sessions.POLLING:
                 return False
-            if self.session.transport != sessions.POLLING:
-                return False
-            self._probe = transport
-            timeout = self.engine.options.upgrade_timeout
-            self._upgrade_timer = self.runtime.timers.call_later(timeout, self.probe_lost, transport)
+            self._upgrade = Upgrade(self, transport)
             return True
 
-    def probed(self, transport: WebSocketTransport) -> None:
-        """``2probe`` came: answer it, and let go of the parked GET so that the client can switch."""
-        with self.lock:
-            if transport is not self._probe:
-                return
-            if self.session.transport == sessions.POLLING:
-                self.session.move("probe")
-            transport.channel.write(self._frames(EncodedPacket(["probe"], type=packets.PONG)))
-        self._release_while_probing(transport)
+    def upgraded_locked(self, transport: WebSocketTransport) -> None:
+        """The WebSocket carries the session from now on, what is queued first."""
+        if self._get is not None:
+            get, self._get = self._get, None
+            get.answer(self.format.encode([NOOP_PACKET]))
+            self._acts.append(get.finish)
+        self._carry_locked(transport)
+        frames = b"".join([self._frames(packet) for packet in self.session.take()])
+        if frames:
+            transport.channel.write(frames)
+        self._wake_drained_locked()
+        if self._events is not None:
+            self._acts.append(partial(self._events.post, "upgrade", sessions.WEBSOCKET))
 
-    def _release_while_probing(self, transport: WebSocketTransport) -> None:
-        with self.lock:
-            if transport is not self._probe or self.session.life == sessions.CLOSED:
-                return
-            if self._get is not None:
-                self._answer_get_locked(NOOP_PACKET)
-            self.runtime.timers.call_later(UPGRADE_TICK, self._release_while_probing, transport)
-        self._act()
+    def is_upgrade_locked(self, upgrade: Upgrade) -> bool:
+        """Whether this attempt is still the one going on."""
+        return upgrade is self._upgrade
 
-    def upgraded(self, transport: WebSocketTransport) -> None:
-        """``5`` came: the WebSocket carries the session, what is queued first."""
-        with self.lock:
-            session = self.session
-            if transport is not self._probe:
-                return
-            self._probe = None
-            self._upgrade_timer.cancel()
-            if session.life != sessions.OPEN:
-                self._acts.append(partial(transport.end, None))
-                self._end_locked("forced close", None)
-            else:
-                if session.transport == sessions.POLLING:
-                    session.move("probe")
-                session.move("upgrade")
-                get, self._get = self._get, None
-                if get is not None:
-                    get.answer(self.format.encode([NOOP_PACKET]))
-                    self._acts.append(get.finish)
-                self._carry_locked(transport)
-                frames = b"".join([self._frames(packet) for packet in session.take()])
-                if frames:
-                    transport.channel.write(frames)
-                self._wake_drained_locked()
-                if self._events is not None:
-                    self._acts.append(partial(self._events.post, "upgrade", sessions.WEBSOCKET))
-        self._act()
-
-    def probe_lost(self, transport: WebSocketTransport) -> None:
-        """The upgrade failed or took too long: the new transport goes, polling goes on."""
-        with self.lock:
-            if transport is not self._probe:
-                return
-            self._probe = None
-            self._upgrade_timer.cancel()
-            if self.session.transport == sessions.PROBING:
-                self.session.move("probe_lost")
-        transport.end(None)
+    def end_upgrade_locked(self) -> None:
+        """No attempt goes on any more."""
+        self._upgrade = None
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
-    def _end_locked(
+    def end_locked(
         self,
         reason: str,
         details: DisconnectDetails | None,
@@ -590,21 +560,22 @@ class Connection:
         if session.life == sessions.CLOSED:
             return
         session.life = sessions.CLOSED
-        for timer in (self._timer, self._upgrade_timer, self._close_timer):
-            if timer is not None:
-                timer.cancel()
+        self._timer.cancel()
+        if self._close_timer is not None:
+            self._close_timer.cancel()
         if self._get is not None:
-            self._answer_get_locked(last)
+            self.answer_get_locked(last)
         if self._post is not None:
             post, self._post = self._post, None
             post.answer_ok()
             self._acts.append(post.finish)
         session.queue.clear()
         session.queued = 0
-        for transport in (self._websocket, self._probe):
-            if transport is not None:
-                self._acts.append(transport.abort if abort else partial(transport.end, code))
-        self._channel = self._websocket = self._probe = None
+        if self._upgrade is not None:
+            self._acts.append(self._upgrade.lost)
+        if self._websocket is not None:
+            self._acts.append(self._websocket.abort if abort else partial(self._websocket.end, code))
+        self._channel = self._websocket = None
         self._acts.extend(event.set for event in self._drain_waiters)
         self._drain_waiters.clear()
         self._acts.append(partial(self._ended, reason, details))

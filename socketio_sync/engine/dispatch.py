@@ -193,7 +193,7 @@ def _websocket(
         headers = engine.response_headers(request, headers)
         session = connection
         return websocket.connect(
-            engine, request, session, headers, lambda transport: not refused and session.reserve_probe(transport)
+            engine, request, session, headers, lambda transport: not refused and session.begin_upgrade(transport)
         )
     return _open_websocket(engine, request, headers, refused)
 

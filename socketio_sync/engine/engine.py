@@ -204,7 +204,7 @@ class Engine:
         if make is None:
             return new_id()
         try:
-            sid = make(request.environ)
+            sid: object = make(request.environ)
             if not isinstance(sid, str) or not sid or sid in self.connections:
                 raise ValueError(f"generate_id must return a new non-empty str, not {sid!r}")
         except Exception as error:

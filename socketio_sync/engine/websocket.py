@@ -32,7 +32,7 @@ SWITCHING = "101 Switching Protocols"
 
 
 class WebSocketTransport:
-    """Receiver of one channel: first as an upgrade's probe or at once as the session's transport.
+    """Receiver of one channel; what it decodes goes to an upgrade first, or at once to the session.
 
     Attributes:
         channel: the adopted socket.
@@ -47,13 +47,13 @@ class WebSocketTransport:
         self.frames: Callable[[EncodedPacket], bytes] | None = None
         self._ended = False
         self._codec = codec
-        self._on_text: Callable[[str], None] = self._probe_text
-        self._on_binary: Callable[[bytes], None] = self._probe_binary
+        self._on_text: Callable[[str], None]
+        self._on_binary: Callable[[bytes], None]
 
-    def become_main(self) -> None:
-        """From now on what comes is the session's."""
-        self._on_text = self.connection.receive_text
-        self._on_binary = self.connection.receive_binary
+    def listen(self, on_text: Callable[[str], None], on_binary: Callable[[bytes], None]) -> None:
+        """Give what comes to these from now on: an upgrade's, or the session's."""
+        self._on_text = on_text
+        self._on_binary = on_binary
 
     # -- receiving, in the I/O thread ----------------------------------------------------------------------------------
 
@@ -101,25 +101,8 @@ class WebSocketTransport:
                 self.channel.write(pong_frame(data))
 
     def _lost(self, reason: str, details: DisconnectDetails | None, code: int | None) -> None:
-        if self._is_main():
-            self.connection.end(reason, details, code)
-        else:
-            self.connection.probe_lost(self)
+        self.connection.transport_lost(self, reason, details, code)
         self.end(code)
-
-    def _is_main(self) -> bool:
-        return self._on_text != self._probe_text
-
-    def _probe_text(self, text: str) -> None:
-        if text == "2probe":
-            self.connection.probed(self)
-        elif text[:1] == "5":
-            self.connection.upgraded(self)
-        else:
-            self.connection.probe_lost(self)
-
-    def _probe_binary(self, data: bytes) -> None:
-        self.connection.probe_lost(self)
 
     # -- the end -------------------------------------------------------------------------------------------------------
 

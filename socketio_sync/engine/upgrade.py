@@ -1,0 +1,106 @@
+"""One attempt to carry a polling session over to a WebSocket (Engine.IO protocol, "Upgrade")."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from socketio_sync.protocol import engineio_packet as packets
+from socketio_sync.protocol import engineio_session as sessions
+from socketio_sync.protocol.engineio_packet import EncodedPacket
+
+if TYPE_CHECKING:
+    from socketio_sync.engine.connection import Connection
+    from socketio_sync.engine.websocket import WebSocketTransport
+
+PROBE_ANSWER = EncodedPacket(["probe"], type=packets.PONG, compress=False)
+NOOP_PACKET = EncodedPacket([""], type=packets.NOOP, compress=False)
+
+# How often a GET is released while the client probes (the reference's tick), in seconds.
+TICK = 0.1
+
+
+class Upgrade:
+    """From the WebSocket's opening to ``5``, to its failure, or to ``upgrade_timeout``.
+
+    The client sends ``2probe``, we answer ``3probe`` and let go of its GET; it sends ``5``, and all that is queued
+    follows on the WebSocket. Anything else ends only the WebSocket: polling goes on. Made with the connection's lock
+    held.
+    """
+
+    __slots__ = ("_connection", "_timer", "_transport")
+
+    def __init__(self, connection: Connection, transport: WebSocketTransport) -> None:
+        self._connection = connection
+        self._transport = transport
+        timeout = connection.engine.options.upgrade_timeout
+        self._timer = connection.runtime.timers.call_later(timeout, self.lost)
+        transport.listen(self._on_text, self._on_binary)
+
+    def lost(self) -> None:
+        """It failed or took too long: the new transport goes. Twice is harmless."""
+        connection = self._connection
+        with connection.lock:
+            if not connection.is_upgrade_locked(self):
+                return
+            self._end_locked()
+            if connection.session.transport == sessions.PROBING:
+                connection.session.move("probe_lost")
+        self._transport.end(None)
+
+    def is_of(self, transport: WebSocketTransport) -> bool:
+        """Whether this is the attempt of that WebSocket."""
+        return transport is self._transport
+
+    def _end_locked(self) -> None:
+        self._connection.end_upgrade_locked()
+        self._timer.cancel()
+
+    def _on_text(self, text: str) -> None:
+        if text == "2probe":
+            self._probed()
+        elif text[:1] == packets.UPGRADE:
+            self._complete()
+        else:
+            self.lost()
+
+    def _on_binary(self, data: bytes) -> None:
+        self.lost()
+
+    def _probed(self) -> None:
+        connection = self._connection
+        with connection.lock:
+            if not connection.is_upgrade_locked(self):
+                return
+            if connection.session.transport == sessions.POLLING:
+                connection.session.move("probe")
+            self._transport.channel.write(PROBE_ANSWER.websocket)
+        self._release_get()
+
+    def _release_get(self) -> None:
+        """A noop for the parked GET, so that the client can pause polling; again for each one that still comes."""
+        connection = self._connection
+        with connection.lock:
+            if not connection.is_upgrade_locked(self) or connection.session.life == sessions.CLOSED:
+                return
+            connection.answer_get_locked(NOOP_PACKET)
+            connection.runtime.timers.call_later(TICK, self._release_get)
+        connection.act()
+
+    def _complete(self) -> None:
+        connection = self._connection
+        session = connection.session
+        with connection.lock:
+            if not connection.is_upgrade_locked(self):
+                return
+            self._end_locked()
+            closing = session.life != sessions.OPEN
+            if closing:
+                connection.end_locked("forced close", None)
+            else:
+                if session.transport == sessions.POLLING:
+                    session.move("probe")
+                session.move("upgrade")
+                connection.upgraded_locked(self._transport)
+        if closing:
+            self._transport.end(None)
+        connection.act()
