@@ -78,6 +78,8 @@ def negotiate(
         if name != "permessage-deflate" or parameters is None or not _is_acceptable(parameters):
             continue
         answer = "permessage-deflate; server_no_context_takeover"
+        if "server_max_window_bits" in parameters:
+            answer += "; server_max_window_bits=15"  # who asks wants an answer (7.1.2.1), though nothing has changed
         context_takeover = not (client_no_context_takeover or "client_no_context_takeover" in parameters)
         if not context_takeover:
             answer += "; client_no_context_takeover"

@@ -209,7 +209,7 @@ BOTH = f"{BASE}; client_no_context_takeover"
         ("permessage-deflate; client_max_window_bits=15", BASE),
         ("permessage-deflate; client_max_window_bits=10", f"{BASE}; client_max_window_bits=10"),
         ('permessage-deflate; client_max_window_bits="9"', f"{BASE}; client_max_window_bits=9"),
-        ("permessage-deflate; server_max_window_bits=15", BASE),
+        ("permessage-deflate; server_max_window_bits=15", f"{BASE}; server_max_window_bits=15"),
         ("permessage-deflate; server_max_window_bits=10, permessage-deflate", BASE),
         ("permessage-deflate; client_no_context_takeover, permessage-deflate", BOTH),
         ("  permessage-deflate  ;  client_max_window_bits  =  12  ", f"{BASE}; client_max_window_bits=12"),
@@ -279,7 +279,7 @@ def test_what_the_server_may_ask_for() -> None:
 @pytest.mark.parametrize("unit", [" ", ",", ";", '"', "\\", '"\\', "a=", 'a="b', "permessage-deflate;", "a;", '","'])
 @pytest.mark.parametrize("head", ["", "permessage-deflate; b", 'a="'])
 def test_a_long_header_takes_linear_time(head: str, unit: str) -> None:
-    offers = head + unit * (1_000_000 // len(unit)) + "x"
+    offers = head + unit * (200_000 // len(unit)) + "x"
     start = time.perf_counter()
     negotiate(offers)
     assert time.perf_counter() - start < scaled(3)

@@ -105,7 +105,7 @@ def test_a_bad_list_of_subprotocols(header: str) -> None:
 @pytest.mark.parametrize("unit", [" ", ",", "\t", "a,", "a ", " ,", "a"])
 def test_long_headers_take_linear_time(unit: str) -> None:
     # CVE-2021-32640
-    header = "b" + unit * (1_000_000 // len(unit)) + "x"
+    header = "b" + unit * (200_000 // len(unit)) + "x"
     start = time.perf_counter()
     try:
         choose_subprotocol(header)
