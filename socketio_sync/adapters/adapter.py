@@ -66,7 +66,8 @@ class Session:
         reason: why it was disconnected.
         position: what ``Adapter.position()`` said just before the socket became visible to broadcasts; a recovered
             socket keeps the one that its session had.
-        offset: of the last packet that the client has, as it says when it comes back; None: it got none.
+        ends: when it is over, by the clock of the runtime's timers; None before it is kept.
+        missed: for the adapter: the packets that the client has not got, while the session is claimed.
     """
 
     id: str
@@ -75,7 +76,8 @@ class Session:
     data: dict[str, Any] = field(repr=False)
     reason: str = ""
     position: int = 0
-    offset: str | None = None
+    ends: float | None = None
+    missed: list[EncodedPacket] = field(default_factory=list, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class LocalSocket(Protocol):
 
     def notify_outgoing(self, args: tuple[Any, ...]) -> None: ...  # runs user code: never called with a lock held
 
-    def send_encoded(self, encoded: EncodedPacket, volatile: bool) -> None: ...  # never blocks; nothing if it is gone
+    def send_encoded(self, encoded: EncodedPacket, volatile: bool) -> bool: ...  # never blocks; False: dropped
 
     def expect_ack(
         self, ack_id: int, callback: Callable[[tuple[Any, ...]], None], on_gone: Callable[[], None]
@@ -205,12 +207,12 @@ class Adapter:
         sockets = self._selected(options)
         for socket in sockets:
             socket.send_encoded(encoded, options.volatile)
-        _notify_outgoing(sockets, packet)
+        notify_outgoing(sockets, packet)
 
     def send_to(self, socket: LocalSocket, packet: Packet, options: BroadcastOptions) -> None:
         """Send a packet to one socket of this server; the options' rooms mean nothing."""
         socket.send_encoded(self.nsp.encode(packet, options.compress), options.volatile)
-        _notify_outgoing((socket,), packet)
+        notify_outgoing((socket,), packet)
 
     def broadcast_with_ack(
         self, packet: Packet, options: BroadcastOptions, collector: AckCollector
@@ -236,7 +238,7 @@ class Adapter:
                 waiting.append(socket)
             socket.send_encoded(encoded, options.volatile)
         collector.expect(len(waiting))
-        _notify_outgoing(sockets, packet)
+        notify_outgoing(sockets, packet)
 
         def cancel() -> None:
             for socket in waiting:
@@ -377,7 +379,8 @@ class Adapter:
                 logger.exception("an observer of %s failed: %r", event[0], fn)
 
 
-def _notify_outgoing(sockets: Iterable[LocalSocket], packet: Packet) -> None:
+def notify_outgoing(sockets: Iterable[LocalSocket], packet: Packet) -> None:
+    """Show a packet to who looks at what is emitted to these sockets; runs user code."""
     for socket in sockets:
         if socket.has_outgoing:
             socket.notify_outgoing(tuple(packet.data))
