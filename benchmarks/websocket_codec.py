@@ -1,7 +1,7 @@
 """Microseconds a WebSocket message costs in our codec, and in wsproto and websockets where installed.
 
-Run it as ``python -m benchmarks.websocket_codec``. "in" is decoding what a client sent (masked), "out" is encoding what a
-server sends; the numbers are the best of several runs, since a busy machine only ever adds to them.
+Run it as ``python -m benchmarks.websocket_codec``. "in" is decoding what a client sent (masked), "out" is encoding what
+a server sends; the numbers are the best of several runs, since a busy machine only ever adds to them.
 """
 
 from __future__ import annotations
