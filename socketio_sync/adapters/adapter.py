@@ -256,8 +256,15 @@ class Adapter:
         ]
 
     def add_sockets(self, options: BroadcastOptions, rooms: Iterable[str]) -> None:
-        """Make the selected sockets join rooms."""
+        """Make the selected sockets join rooms.
+
+        Raises:
+            ValueError: a room is the id of a socket: whoever joined it would read that one's messages.
+        """
         rooms = tuple(rooms)
+        for room in rooms:
+            if room in self.nsp.sockets:
+                raise ValueError(f"{room!r} is the id of a socket: joining it would read that one's messages")
         for socket in self._selected(options):
             self.join(socket.id, rooms)
 

@@ -11,10 +11,9 @@ from socketio_sync.server.answers import BroadcastAnswers
 from socketio_sync.server.answers import SocketAnswer
 
 if TYPE_CHECKING:
-    from socketio_sync.server.namespace import Namespace
-
     from socketio_sync.adapters.adapter import BroadcastOptions
     from socketio_sync.protocol.socketio_packet import Packet
+    from socketio_sync.server.namespace import Namespace
     from socketio_sync.server.socket import Socket
 
 

@@ -9,30 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 from typing import Any
 
 from socketio_sync.adapters.adapter import BroadcastOptions
+from socketio_sync.config.checks import boolean
+from socketio_sync.config.checks import check_duration
 from socketio_sync.server.asking import Reply
 from socketio_sync.server.asking import ask_many
 from socketio_sync.server.asking import ask_one
-from socketio_sync.server.asking import left_error
 from socketio_sync.server.asking import wait_for_many
 from socketio_sync.server.asking import wait_for_one
+from socketio_sync.server.remote_socket import RemoteSocket as RemoteSocket
 from socketio_sync.server.targets import described
-from socketio_sync.server.targets import duration
 from socketio_sync.server.targets import event_packet
-from socketio_sync.server.targets import flag
 from socketio_sync.server.targets import room_names as room_names
 from socketio_sync.server.targets import server_side_args
 from socketio_sync.server.targets import short_id
 
 if TYPE_CHECKING:
     from socketio_sync.server.namespace import Namespace
-
     from socketio_sync.server.socket import Socket
 
 Callback = Callable[..., Any]
@@ -86,7 +83,7 @@ class BroadcastMethods:
     def compress(self, compress: bool) -> BroadcastOperator:
         """Whether the transports may compress it."""
         nsp, options = self._target()
-        return BroadcastOperator(nsp, replace(options, compress=flag(compress)))
+        return BroadcastOperator(nsp, replace(options, compress=boolean("compress", compress)))
 
     def timeout(self, seconds: float) -> BroadcastOperator:
         """How long answers may take, instead of ``ack_timeout``.
@@ -95,7 +92,7 @@ class BroadcastMethods:
             ValueError: not between 0 and 1000 seconds.
         """
         nsp, options = self._target()
-        return BroadcastOperator(nsp, replace(options, timeout=duration(seconds)))
+        return BroadcastOperator(nsp, replace(options, timeout=check_duration("timeout", seconds)))
 
     # Emitting
 
@@ -191,7 +188,7 @@ class BroadcastMethods:
     def disconnect_sockets(self, close: bool = False) -> None:
         """Disconnect them from the namespace; with ``close`` from everything."""
         nsp, options = self._target()
-        nsp.adapter.disconnect_sockets(options, flag(close))
+        nsp.adapter.disconnect_sockets(options, boolean("close", close))
 
 
 class BroadcastOperator(BroadcastMethods):
@@ -256,7 +253,7 @@ class SocketMethods:
     def compress(self, compress: bool) -> SocketOperator:
         """Whether the transports may compress it."""
         socket, options = self._target()
-        return SocketOperator(socket, replace(options, compress=flag(compress)))
+        return SocketOperator(socket, replace(options, compress=boolean("compress", compress)))
 
     def timeout(self, seconds: float) -> SocketOperator:
         """How long an answer may take.
@@ -265,7 +262,7 @@ class SocketMethods:
             ValueError: not between 0 and 1000 seconds.
         """
         socket, options = self._target()
-        return SocketOperator(socket, replace(options, timeout=duration(seconds)))
+        return SocketOperator(socket, replace(options, timeout=check_duration("timeout", seconds)))
 
     def emit(
         self, event: str, *args: Any, callback: Callback | None = None, error_callback: Callback | None = None
@@ -328,80 +325,3 @@ class SocketOperator(SocketMethods):
     def __repr__(self) -> str:
         socket = self._socket
         return f"<SocketOperator {short_id(socket.id)!r} nsp={socket.nsp.name!r}{described(self._options)}>"
-
-
-class RemoteSocket:
-    """A copy of a socket as it was when it was fetched, of this or another server. What is asked of it is sent there.
-
-    Attributes:
-        id, handshake, rooms: as the socket's.
-        data: a read-only copy.
-    """
-
-    __slots__ = ("_nsp", "_options", "data", "handshake", "id", "rooms")
-
-    def __init__(
-        self,
-        nsp: Namespace,
-        id: str,
-        handshake: Any,
-        rooms: frozenset[str],
-        data: Mapping[str, Any],
-        timeout: float | None = None,
-    ) -> None:
-        self.id = id
-        self.handshake = handshake
-        self.rooms = rooms
-        self.data: Mapping[str, Any] = MappingProxyType(dict(data))
-        self._nsp = nsp
-        self._options = BroadcastOptions(rooms=frozenset((id,)), timeout=timeout)
-
-    def timeout(self, seconds: float) -> RemoteSocket:
-        """How long an answer may take, instead of ``ack_timeout``."""
-        return RemoteSocket(self._nsp, self.id, self.handshake, self.rooms, self.data, duration(seconds))
-
-    def emit(
-        self, event: str, *args: Any, callback: Callback | None = None, error_callback: Callback | None = None
-    ) -> None:
-        """Send an event to its client.
-
-        As ``Socket.emit``, but ``callback(answer)`` gets the first argument only, and without ``timeout()`` it is
-        waited for ``ack_timeout`` seconds.
-        """
-        packet = event_packet(self._nsp.name, event, args)
-        if callback is None and error_callback is None:
-            self._nsp.adapter.broadcast(packet, self._options)
-        else:
-            reply = Reply(self._nsp, None, event, callback, error_callback)
-            ask_many(self._nsp, packet, self._options, reply, single=True)
-
-    def emit_with_ack(self, event: str, *args: Any) -> Any:
-        """Send an event and wait for the first argument of the client's answer.
-
-        Raises:
-            AckTimeout: it did not come in ``timeout()`` or ``ack_timeout``.
-            DisconnectedError: the socket is gone, or went before it answered.
-        """
-        answers = wait_for_many(self._nsp, event_packet(self._nsp.name, event, args), self._options)
-        if not answers:
-            raise left_error()
-        return answers[0]
-
-    def join(self, rooms: str | Iterable[str]) -> None:
-        """Make it join rooms."""
-        self._operator.sockets_join(rooms)
-
-    def leave(self, rooms: str | Iterable[str]) -> None:
-        """Make it leave rooms."""
-        self._operator.sockets_leave(rooms)
-
-    def disconnect(self, close: bool = False) -> None:
-        """Disconnect it from the namespace; with ``close`` from everything."""
-        self._operator.disconnect_sockets(close)
-
-    @property
-    def _operator(self) -> BroadcastOperator:
-        return BroadcastOperator(self._nsp, self._options)
-
-    def __repr__(self) -> str:
-        return f"<RemoteSocket {short_id(self.id)!r} nsp={self._nsp.name!r}>"

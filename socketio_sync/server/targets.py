@@ -33,24 +33,6 @@ def room_names(rooms: str | Iterable[str]) -> frozenset[str]:
     return names
 
 
-def flag(value: bool) -> bool:
-    """A bool, and nothing that is merely true."""
-    if not isinstance(value, bool):
-        raise TypeError(f"True or False is wanted, got {value!r}")
-    return value
-
-
-def duration(value: float) -> float:
-    """Seconds, below 1000: who writes more means milliseconds."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"a timeout is a number of seconds, got {value!r}")
-    if value >= 1000:
-        raise ValueError(f"{value} s is {value / 60:.0f} minutes; durations are seconds, below 1000")
-    if not value > 0:  # and NaN
-        raise ValueError(f"a timeout must be more than 0 seconds, got {value}")
-    return value
-
-
 def described(options: BroadcastOptions) -> str:
     """The options that are not the default, for a repr."""
     parts = []
