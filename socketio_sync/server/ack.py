@@ -1,0 +1,50 @@
+"""Ack: what a handler with a parameter ``ack`` answers with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from typing import Any
+
+from socketio_sync.protocol.socketio_packet import ACK
+from socketio_sync.protocol.socketio_packet import Packet
+
+if TYPE_CHECKING:
+    from socketio_sync.server.socket import Socket
+
+
+class Ack:
+    """The answer to one event, to be given now or later, from any thread.
+
+    Attributes:
+        wanted: whether the client asked for an answer; if not, calling does nothing.
+    """
+
+    __slots__ = ("_answered", "_id", "_socket", "wanted")
+
+    def __init__(self, socket: Socket, id: int | None) -> None:
+        self.wanted = id is not None
+        self._socket = socket
+        self._id = id
+        self._answered = False
+
+    def __call__(self, *args: Any) -> bool:
+        """Answer with these arguments; the first call only.
+
+        Returns:
+            True if the answer was sent; False if one was already, the client asked for none, or the socket is gone.
+
+        Raises:
+            TypeError, ValueError: an argument cannot be sent; nothing was, and another call may answer.
+        """
+        socket = self._socket
+        if self._id is None or not socket.connected:
+            return False
+        encoded = socket.nsp.encode(Packet(ACK, socket.nsp.name, args, self._id))
+        with socket.conn.lock:
+            if self._answered:
+                return False
+            self._answered = True
+        return socket.send_encoded(encoded)
+
+    def __repr__(self) -> str:
+        return f"<Ack {'answered' if self._answered else 'open'}{'' if self.wanted else ', not wanted'}>"

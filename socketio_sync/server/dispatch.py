@@ -1,0 +1,201 @@
+"""Calling the user's functions: each in a fresh context, inside the user's wrappers, with errors told and answers sent.
+
+Everything here runs in a worker, never in the I/O thread, and no lock of ours is held.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from contextvars import Context
+from typing import TYPE_CHECKING
+from typing import Any
+
+from socketio_sync.exceptions import ArgumentsError
+from socketio_sync.protocol.socketio_packet import ACK
+from socketio_sync.protocol.socketio_packet import Packet
+from socketio_sync.server.ack import Ack
+from socketio_sync.server.listeners import LIFE_CYCLE
+
+if TYPE_CHECKING:
+    from socketio_sync.server.listeners import Handler
+    from socketio_sync.server.listeners import Listeners
+    from socketio_sync.server.namespace import BaseNamespace
+    from socketio_sync.server.socket import Socket
+
+log = logging.getLogger("socketio_sync.server")
+
+
+def invoke(socket: Socket | None, event: str | None, function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function of the user in a fresh contextvars context; what it raises comes through."""
+    if socket is None or not socket.server.wrappers:
+        return Context().run(function, *args)
+    return Context().run(_wrapped, socket, event, function, args)
+
+
+def _wrapped(socket: Socket, event: str | None, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    with ExitStack() as stack:
+        for wrapper in socket.server.wrappers:
+            stack.enter_context(wrapper.call((socket, event)))
+        return function(*args)
+    return None  # a wrapper swallowed the exception
+
+
+def report(
+    nsp: BaseNamespace, error: Exception, socket: Socket | None, event: str | None, args: tuple[Any, ...]
+) -> Any:
+    """Log what a function of the user raised and tell ``on_error``; returns its answer, None if there is none."""
+    if not isinstance(error, ArgumentsError):  # those are logged with less noise where they come up
+        log.error("a handler of %r failed (%r)", event, nsp if socket is None else socket, exc_info=error)
+    answer = None
+    for handler in nsp.error_handlers():
+        try:
+            value = invoke(socket, event, handler.call, (error, socket, event, args))
+        except Exception:
+            log.exception("on_error itself failed, called with %r", error)
+        else:
+            answer = value if answer is None else answer
+    return answer
+
+
+def call_handler(
+    socket: Socket, event: str, handler: Handler, given: tuple[Any, ...], args: tuple[Any, ...], ack: Ack | None = None
+) -> tuple[Any, bool]:
+    """Call a handler of the user, whose errors are told and stop here.
+
+    Args:
+        given: what it is called with.
+        args: the arguments of the event, for ``on_error``.
+
+    Returns:
+        What it returned and True, or what ``on_error`` returned and False.
+    """
+    try:
+        if not handler.accepts(len(given)):
+            raise _arguments_error(socket, event, handler, len(given))
+        return invoke(socket, event, handler.call, given, ack), True
+    except Exception as error:
+        return report(socket.nsp, error, socket, event, args), False
+
+
+def _arguments_error(socket: Socket, event: str, handler: Handler, count: int) -> ArgumentsError:
+    error = handler.arguments_error(event, count)
+    if handler.warned:
+        log.debug("%s (%r)", error, socket)
+    else:
+        handler.warned = True
+        log.warning("%s (%r); from now on a debug line", error, socket)
+    return error
+
+
+def run_life_cycle(socket: Socket, event: str, *args: Any) -> bool:
+    """Call the handlers of an event of ours; whether all went well and none returned False."""
+    well = True
+    for listeners in socket.listeners():
+        given = (socket, *args) if listeners.takes_socket else args
+        for handler in listeners.get(event):
+            if listeners.claim(event, handler):
+                value, returned = call_handler(socket, event, handler, given, args)
+                well = well and returned and value is not False
+    return well
+
+
+def handle_event(socket: Socket, packet: Packet) -> None:
+    """Give one event of the client to all who want it, then answer it."""
+    event, *values = packet.data
+    args = tuple(values)
+    chain = socket.listeners()
+    for listeners in chain:
+        for handler in listeners.any:
+            given = (socket, event, *args) if listeners.takes_socket else (event, *args)
+            call_handler(socket, event, handler, given, args)
+    if socket.middlewares:
+        try:
+            for handler in socket.middlewares:
+                invoke(socket, event, handler.call, (event, values))
+        except Exception as error:
+            mended = report(socket.nsp, error, socket, event, args)
+            _answer(socket, packet.id, event, None, mended, False)
+            return
+        args = tuple(values)
+    _run_handlers(socket, event, args, packet.id)
+
+
+def _run_handlers(socket: Socket, event: str, args: tuple[Any, ...], id: int | None) -> None:
+    answer = mended = None
+    well = True
+    ack: Ack | None = None
+    found = False
+    for listeners in socket.listeners():
+        handlers = listeners.get(event)
+        # A client may call an event "connection", but not as if it were ours.
+        if not handlers or (event in LIFE_CYCLE and (listeners.takes_socket or event != "connection")):
+            continue
+        found = True
+        given = (socket, *args) if listeners.takes_socket else args
+        for handler in handlers:
+            if handler.once and not listeners.claim(event, handler):
+                continue
+            if handler.wants_ack and ack is None:
+                ack = Ack(socket, id)
+            value, returned = call_handler(socket, event, handler, given, args, ack)
+            if returned:
+                answer = value if answer is None else answer
+            else:
+                well = False
+                mended = value if mended is None else mended
+    if not found:
+        log.debug("nothing handles %r (%r)", event, socket)
+    elif ack is None:
+        _answer(socket, id, event, answer, mended, well)
+    elif mended is not None:
+        _answer_by(ack, socket, event, mended)
+
+
+def _answer(socket: Socket, id: int | None, event: str, answer: Any, mended: Any, well: bool) -> None:
+    """Send the answer: a handler's value, else ``on_error``'s, else an empty one, else (something failed) none."""
+    if id is None:
+        return
+    value = mended if answer is None else answer
+    if value is not None:
+        _answer_by(Ack(socket, id), socket, event, value)
+    elif well and socket.connected:
+        nsp = socket.nsp
+        socket.send_encoded(nsp.encode(Packet(ACK, nsp.name, (), id)))
+
+
+def _answer_by(ack: Ack, socket: Socket, event: str, value: Any) -> None:
+    """Send a returned value, a tuple as several arguments; one that cannot be sent is the handler's error."""
+    try:
+        ack(*(value if isinstance(value, tuple) else (value,)))
+    except Exception as error:
+        mended = report(socket.nsp, error, socket, event, ())
+        if mended is not None:
+            try:
+                ack(*(mended if isinstance(mended, tuple) else (mended,)))
+            except Exception:
+                log.exception("what on_error returned cannot be sent as an answer to %r", event)
+
+
+def run_server_side(
+    nsp: BaseNamespace,
+    chain: tuple[Listeners, ...],
+    data: tuple[Any, ...],
+    answer: Callable[[tuple[Any, ...]], None] | None,
+) -> None:
+    """Give what another server sent to the handlers of ``on_server_side``; ``answer`` gets the first value."""
+    event, *rest = data
+    args = tuple(rest)
+    value = None
+    for listeners in chain:
+        for handler in listeners.get(event):
+            try:
+                if not handler.accepts(len(args)):
+                    raise handler.arguments_error(event, len(args))
+                returned = invoke(None, event, handler.call, args)
+            except Exception as error:
+                returned = report(nsp, error, None, event, args)
+            value = returned if value is None else value
+    if answer is not None:
+        answer(value if isinstance(value, tuple) else (value,))
