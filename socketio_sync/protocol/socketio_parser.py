@@ -21,6 +21,7 @@ from socketio_sync.protocol.socketio_packet import CONNECT
 from socketio_sync.protocol.socketio_packet import CONNECT_ERROR
 from socketio_sync.protocol.socketio_packet import DISCONNECT
 from socketio_sync.protocol.socketio_packet import EVENT
+from socketio_sync.protocol.socketio_packet import RESERVED_EVENTS
 from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.protocol.socketio_packet import check_event
 
@@ -102,40 +103,37 @@ class Decoder:
         """
         if self.waiting is not None:
             return self._add_attachment(data)
-        if isinstance(data, str):
-            return self._decode(data)
-        raise ProtocolError("got binary data when not reconstructing a packet")
+        if not isinstance(data, str):
+            raise ProtocolError("got binary data when not reconstructing a packet")
+        type = _TYPES.get(data[:1])
+        start = 1
+        if type is None:
+            raise ProtocolError("unknown packet type")
+        missing = 0
+        if type >= BINARY_EVENT:
+            missing = self._count(data)
+            start = data.index("-") + 1
+            type -= _BINARY_OFFSET
+        nsp = "/"
+        if data[start : start + 1] == "/":
+            comma = data.find(",", start)
+            end = len(data) if comma < 0 else comma
+            nsp = data[start:end]
+            start = end + 1
+        if type != EVENT and type != ACK:
+            return Packet(type, nsp, _other_payload(type, data[start:]))
+        packet = _decode_array(type, nsp, data, start)
+        if missing:
+            self.waiting = packet
+            self._missing = missing
+            return None
+        return packet
 
     def reset(self) -> None:
         """Forget a half-received packet."""
         self.waiting = None
         self._missing = 0
         self._attachments = []
-
-    def _decode(self, text: str) -> Packet | None:
-        type = _TYPES.get(text[:1])
-        if type is None:
-            raise ProtocolError("unknown packet type")
-        start = 1
-        missing = 0
-        if type >= BINARY_EVENT:
-            missing = self._count(text)
-            start = text.index("-") + 1
-            type -= _BINARY_OFFSET
-        nsp = "/"
-        if text.startswith("/", start):
-            comma = text.find(",", start)
-            end = len(text) if comma < 0 else comma
-            nsp = text[start:end]
-            start = end + 1
-        if type != EVENT and type != ACK:
-            return Packet(type, nsp, _other_payload(type, text[start:]))
-        packet = _decode_array(type, nsp, text, start)
-        if missing:
-            self.waiting = packet
-            self._missing = missing
-            return None
-        return packet
 
     def _count(self, text: str) -> int:
         match = _COUNT.match(text, 1)
@@ -164,16 +162,17 @@ class Decoder:
 
 def _decode_array(type: int, nsp: str, text: str, start: int) -> Packet:
     """Decode ``[<ack id>]<JSON array>``, which is what events and acknowledgements have."""
-    bracket = text.find("[", start, start + _MAX_ID_DIGITS + 1)
     id = None
-    if bracket != start:
+    if text[start : start + 1] != "[":
+        bracket = text.find("[", start, start + _MAX_ID_DIGITS + 1)
         digits = text[start:bracket]
         # Blanks and signs, which the reference's Number() lets through, are no digits here; nor are other alphabets'.
         if bracket < 0 or not digits.isdigit() or not digits.isascii():
             raise ProtocolError("invalid payload")
         id = int(digits)
-    data = loads(text[bracket:])
-    if type == EVENT:
+        start = bracket
+    data = loads(text[start:])
+    if type == EVENT and (not data or data[0].__class__ is not str or data[0] in RESERVED_EVENTS):
         check_event(data)
     return Packet(type, nsp, data, id)
 
