@@ -100,10 +100,13 @@ class WSGIApp:
 
 
 class Left(list[bytes]):
-    """The empty body with which a server is left whose socket was taken; it is closed when the server has written."""
+    """The empty body with which a server is left whose socket was taken; it is closed when the server has written.
+
+    One empty string makes uWSGI write the headers before it closes the response instead of after it.
+    """
 
     def __init__(self, spare: Spare) -> None:
-        super().__init__()
+        super().__init__([b""])
         self._spare = spare
 
     def close(self) -> None:

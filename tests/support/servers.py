@@ -144,14 +144,14 @@ class Running:
                 start_new_session=True,
             )
         until(self._answers)
+        self._started = len(self.log)
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log
         try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-        except OSError:
+            return self.fetch("/ready").status > 0
+        except ConnectionRefusedError:
             return False
-        return True
 
     @property
     def log(self) -> str:
@@ -159,8 +159,8 @@ class Running:
         return self._log.read_text("utf-8", "replace")
 
     def trouble(self) -> list[str]:
-        """The lines of its log that tell of trouble."""
-        return [line for line in self.log.splitlines() if TROUBLE.search(line)]
+        """The lines of its log, since it was ready, that tell of trouble."""
+        return [line for line in self.log[self._started :].splitlines() if TROUBLE.search(line)]
 
     def fetch(self, target: str, method: str = "GET", body: bytes = b"", headers: dict[str, str] | None = None) -> Reply:
         return fetch(self.port, target, method, body, headers, self.tls)

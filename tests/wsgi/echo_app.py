@@ -12,6 +12,8 @@ from typing import Any
 
 from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
+from socketio_sync.runtime import Runtime
+from socketio_sync.runtime import choose
 from socketio_sync.wsgi.app import WSGIApp
 from tests.support.debug import application
 
@@ -31,27 +33,31 @@ class EchoEngine:
     clients_count = 0
     closing = False
 
-    def start(self, gevent_socket: bool | None = None) -> EchoEngine:
-        return self
+    def __init__(self) -> None:
+        self._runtime: Runtime | None = None
+
+    def start(self, gevent_socket: bool | None = None) -> Runtime:
+        if self._runtime is None:
+            self._runtime = choose("auto", gevent_socket)
+        return self._runtime
 
     @property
-    def timers(self) -> EchoEngine:
-        return self
-
-    def call_later(self, delay: float, fn: Any, *args: Any) -> None:
-        """The host's end is the real engine's to test."""
+    def runtime(self) -> Runtime:
+        return self.start()
 
     def close(self, timeout: float = 5) -> None:
-        """Nothing waits."""
+        self.closing = True
+        if self._runtime is not None:
+            self._runtime.stop()
 
     def handle(self, request: Request) -> Response:
         peer = request.peer
         if request.method == "POST":
             body = request.read_body(1_000_000)
-            return Response("200 OK", [("Content-Type", "text/plain")], b"too long" if body is None else body)
+            return text(b"too long" if body is None else body)
         facts = f"{peer.kind} gevent={peer.is_gevent} upgraded={peer.upgraded} threads={peer.threads} {peer.server}"
         if request.query.get("only") == "facts" or peer.kind == "none":
-            return Response("200 OK", [("Content-Type", "text/plain")], facts.encode())
+            return text(facts.encode())
         sock, ahead = peer.take()
         head = b"" if peer.upgraded else HEAD
         if peer.kind == "hold":
@@ -61,6 +67,10 @@ class EchoEngine:
         else:
             native("_thread", "start_new_thread")(echo, (sock, head + ahead))
         return Response("101 Switching Protocols")
+
+
+def text(body: bytes) -> Response:
+    return Response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))], body)
 
 
 def echo(sock: Any, initial: bytes) -> None:

@@ -15,6 +15,8 @@ from tests.support.wire import Wire
 from tests.support.wire import until
 
 APP = "tests.wsgi.echo_app:app"
+# Servers that close after a response and do not say so.
+CLOSING = ("wsgiref", "wsgiref-threads", "uwsgi")
 
 
 @pytest.fixture(scope="module", params=HOSTS, ids=str)
@@ -121,7 +123,7 @@ def test_kept_alive_connections_are_taken_too(server: Running) -> None:
         wire.ask("GET", "/")
         reply = wire.answer()
         assert reply.body == b"hello"
-        if reply.headers.get("connection", "").lower() == "close" or server.host.name in ("wsgiref", "wsgiref-threads"):
+        if reply.headers.get("connection", "").lower() == "close" or server.host.name in CLOSING:
             pytest.skip("this server keeps none")
         assert wire.upgrade("/echo/") is None
         exchange(wire, b"after a plain request")

@@ -1,0 +1,153 @@
+"""``listen`` and ``listening``: a web server of our own, gevent's on gevent, a small one on threads."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from typing import Any
+
+from socketio_sync.wsgi.app import WSGIApp
+from socketio_sync.wsgi.threaded_server import ThreadedServer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+log = logging.getLogger("socketio_sync.server")
+
+# How often a blocking ``listen`` looks whether the server was closed, in seconds.
+_TICK = 0.2
+_BACKLOG = 1024
+
+
+class Listening:
+    """A server that is being served.
+
+    Attributes:
+        port: where, also if 0 was asked for.
+        url: for a client on this machine.
+    """
+
+    def __init__(self, host: str, port: int, secure: bool) -> None:
+        self.port = port
+        name = f"[{host}]" if ":" in host else host
+        self.url = f"{'https' if secure else 'http'}://{name}:{port}"
+
+    def __repr__(self) -> str:
+        return f"<Listening {self.url}>"
+
+
+def listen(
+    io: Any,
+    port: int,
+    host: str = "127.0.0.1",
+    *,
+    wsgi_app: WSGIApplication | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+) -> None:
+    """Serve until Ctrl-C, SIGTERM (in the main thread) or ``io.close()``; then close ``io`` and return.
+
+    Args:
+        io: a Server or an Engine.
+        port: 0 for any free one.
+        host: the address of the interface; "0.0.0.0" for all.
+        wsgi_app: gets every request that is not for ``io``.
+        ssl_context: serve https.
+
+    Raises:
+        OSError: the port is taken, or the address is none of this machine.
+    """
+    with listening(io, port, host, wsgi_app=wsgi_app, ssl_context=ssl_context) as server:
+        print(f"Socket.IO listens on {server.url}", flush=True)
+        engine = getattr(io, "engine", io)
+        with _sigterm() as terminated:
+            try:
+                while not (terminated or engine.closing):
+                    engine.runtime.sleep(_TICK)
+            except KeyboardInterrupt:
+                pass
+            io.close()
+
+
+@contextmanager
+def listening(
+    io: Any,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    *,
+    wsgi_app: WSGIApplication | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+) -> Iterator[Listening]:
+    """Serve in the background meanwhile; ``io`` itself stays open afterwards. Arguments and errors as ``listen``'s."""
+    engine = getattr(io, "engine", io)
+    app = WSGIApp(io, wsgi_app)
+    runtime = engine.start()
+    listener = _bind(host, port, runtime.name == "gevent")
+    bound = listener.getsockname()[1]
+    serve = _gevent_server if runtime.name == "gevent" else _threaded_server
+    with serve(runtime, listener, app, ssl_context):
+        yield Listening(host, bound, ssl_context is not None)
+
+
+def _bind(host: str, port: int, gevent: bool) -> Any:
+    socket_module: Any = socket
+    if gevent:
+        from gevent import socket as socket_module
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket_module.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Inherited by every connection: pywsgi writes header and body apart, which costs 40 ms each with Nagle's
+        # algorithm.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+@contextmanager
+def _gevent_server(runtime: Any, listener: Any, app: WSGIApp, ssl_context: ssl.SSLContext | None) -> Iterator[None]:
+    from gevent.pywsgi import WSGIServer
+
+    options = {} if ssl_context is None else {"ssl_context": ssl_context}
+    server = WSGIServer(listener, app, log=None, error_log=log, **options)
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop(timeout=0.5)
+
+
+@contextmanager
+def _threaded_server(runtime: Any, listener: Any, app: WSGIApp, ssl_context: ssl.SSLContext | None) -> Iterator[None]:
+    with ThreadedServer(listener, app, ssl_context) as server:
+        task = runtime.spawn(server.serve_forever, _TICK)
+        try:
+            yield
+        finally:
+            server.shutdown()
+            task.join()
+
+
+@contextmanager
+def _sigterm() -> Iterator[list[int]]:
+    """A list that is no longer empty once SIGTERM came; in other threads than the main one it stays empty."""
+    came: list[int] = []
+    try:
+        before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+    except ValueError:
+        yield came
+        return
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before)
