@@ -27,15 +27,19 @@ from socketio_sync.exceptions import TransportError
 from socketio_sync.runtime.base import Task
 from socketio_sync.server.ack import Ack
 from socketio_sync.server.broadcast_operator import BroadcastOperator
-from socketio_sync.server.broadcast_operator import RemoteSocket
 from socketio_sync.server.broadcast_operator import SocketOperator
 from socketio_sync.server.handshake import Handshake
 from socketio_sync.server.namespace import Namespace
 from socketio_sync.server.parent_namespace import ParentNamespace
+from socketio_sync.server.remote_socket import RemoteSocket
 from socketio_sync.server.server import Server
-from socketio_sync.server.socket import DisconnectReason
 from socketio_sync.server.socket import Socket
+from socketio_sync.server.socket_life import DisconnectReason
+from socketio_sync.wsgi import serve
 from socketio_sync.wsgi.app import WSGIApp
+
+# The server may not know the web servers above it: the package tells it how to listen.
+Server.web_server = serve
 
 __all__ = [
     "Ack",

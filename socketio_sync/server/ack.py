@@ -9,7 +9,7 @@ from socketio_sync.protocol.socketio_packet import ACK
 from socketio_sync.protocol.socketio_packet import Packet
 
 if TYPE_CHECKING:
-    from socketio_sync.server.socket import Socket
+    from socketio_sync.server.socket_life import SocketLife
 
 
 class Ack:
@@ -21,7 +21,7 @@ class Ack:
 
     __slots__ = ("_answered", "_id", "_socket", "wanted")
 
-    def __init__(self, socket: Socket, id: int | None) -> None:
+    def __init__(self, socket: SocketLife, id: int | None) -> None:
         self.wanted = id is not None
         self._socket = socket
         self._id = id

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from socketio_sync.exceptions import ConnectError
     from socketio_sync.exceptions import DisconnectDetails
     from socketio_sync.server.server import Server
+    from socketio_sync.server.socket_life import SocketLife
 
 log = logging.getLogger("socketio_sync.server")
 
@@ -152,7 +153,7 @@ class ClientConnection:
         self._mux.accepted(name)
         self._connect_timer.cancel()
 
-    def left_locked(self, socket: Socket, by_client: bool) -> None:
+    def left_locked(self, socket: SocketLife, by_client: bool) -> None:
         """The socket is closed or refused: its place is free (the connection's lock is held)."""
         name = socket.name
         if self.sockets.get(name) is socket:
@@ -175,7 +176,7 @@ class ClientConnection:
 
     # -- outward -----------------------------------------------------------------------------------------------------
 
-    def connect_packet(self, socket: Socket) -> EncodedPacket:
+    def connect_packet(self, socket: SocketLife) -> EncodedPacket:
         """The answer to an accepted CONNECT."""
         data = None
         if self.connection.protocol == 4:
@@ -195,9 +196,13 @@ class ClientConnection:
             log.exception("the data of %r cannot be sent: it is left out", error)
             self.send(Packet(CONNECT_ERROR, name, {"message": error.message}))
 
-    def send_disconnect(self, socket: Socket) -> None:
-        """Tell the client that this server ends a namespace."""
-        socket.send_encoded(self._encode(Packet(DISCONNECT, socket.name)))
+    def send_disconnect(self, socket: SocketLife, *, held: bool) -> None:
+        """Tell the client that this server ends a namespace; with ``held`` behind what is held back for the socket."""
+        packet = Packet(DISCONNECT, socket.name)
+        if held:
+            socket.send_encoded(self._encode(packet))
+        else:
+            self.send(packet)
 
     def send(self, packet: Packet) -> None:
         """Send a packet that is not for a socket."""

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from socketio_sync.server.listeners import Handler
     from socketio_sync.server.listeners import Listeners
     from socketio_sync.server.namespace import BaseNamespace
-    from socketio_sync.server.socket import Socket
+    from socketio_sync.server.socket_life import SocketLife
 
 log = logging.getLogger("socketio_sync.server")
 
 
-def invoke(socket: Socket | None, event: str | None, function: Callable[..., Any], *args: Any) -> Any:
+def invoke(socket: SocketLife | None, event: str | None, function: Callable[..., Any], *args: Any) -> Any:
     """Call a function of the user in a fresh contextvars context; what it raises comes through."""
     if socket is None or not socket.server.wrappers:
         return Context().run(function, *args)
     return Context().run(_wrapped, socket, event, function, args)
 
 
-def _wrapped(socket: Socket, event: str | None, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+def _wrapped(socket: SocketLife, event: str | None, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     with ExitStack() as stack:
         for wrapper in socket.server.wrappers:
             stack.enter_context(wrapper.call((socket, event)))
@@ -43,7 +43,7 @@ def _wrapped(socket: Socket, event: str | None, function: Callable[..., Any], ar
 
 
 def report(
-    nsp: BaseNamespace, error: Exception, socket: Socket | None, event: str | None, args: tuple[Any, ...]
+    nsp: BaseNamespace, error: Exception, socket: SocketLife | None, event: str | None, args: tuple[Any, ...]
 ) -> Any:
     """Log what a function of the user raised and tell ``on_error``; returns its answer, None if there is none."""
     if not isinstance(error, ArgumentsError):  # those are logged with less noise where they come up
@@ -60,7 +60,12 @@ def report(
 
 
 def call_handler(
-    socket: Socket, event: str, handler: Handler, given: tuple[Any, ...], args: tuple[Any, ...], ack: Ack | None = None
+    socket: SocketLife,
+    event: str,
+    handler: Handler,
+    given: tuple[Any, ...],
+    args: tuple[Any, ...],
+    ack: Ack | None = None,
 ) -> tuple[Any, bool]:
     """Call a handler of the user, whose errors are told and stop here.
 
@@ -79,7 +84,7 @@ def call_handler(
         return report(socket.nsp, error, socket, event, args), False
 
 
-def _arguments_error(socket: Socket, event: str, handler: Handler, count: int) -> ArgumentsError:
+def _arguments_error(socket: SocketLife, event: str, handler: Handler, count: int) -> ArgumentsError:
     error = handler.arguments_error(event, count)
     if handler.warned:
         log.debug("%s (%r)", error, socket)
@@ -89,10 +94,10 @@ def _arguments_error(socket: Socket, event: str, handler: Handler, count: int) -
     return error
 
 
-def run_life_cycle(socket: Socket, event: str, *args: Any) -> bool:
+def run_life_cycle(socket: SocketLife, chain: tuple[Listeners, ...], event: str, *args: Any) -> bool:
     """Call the handlers of an event of ours; whether all went well and none returned False."""
     well = True
-    for listeners in socket.listeners():
+    for listeners in chain:
         given = (socket, *args) if listeners.takes_socket else args
         for handler in listeners.get(event):
             if listeners.claim(event, handler):
@@ -101,7 +106,7 @@ def run_life_cycle(socket: Socket, event: str, *args: Any) -> bool:
     return well
 
 
-def handle_event(socket: Socket, packet: Packet) -> None:
+def handle_event(socket: SocketLife, packet: Packet) -> None:
     """Give one event of the client to all who want it, then answer it."""
     event, *values = packet.data
     args = tuple(values)
@@ -122,7 +127,7 @@ def handle_event(socket: Socket, packet: Packet) -> None:
     _run_handlers(socket, event, args, packet.id)
 
 
-def _run_handlers(socket: Socket, event: str, args: tuple[Any, ...], id: int | None) -> None:
+def _run_handlers(socket: SocketLife, event: str, args: tuple[Any, ...], id: int | None) -> None:
     answer = mended = None
     well = True
     ack: Ack | None = None
@@ -153,7 +158,7 @@ def _run_handlers(socket: Socket, event: str, args: tuple[Any, ...], id: int | N
         _answer_by(ack, socket, event, mended)
 
 
-def _answer(socket: Socket, id: int | None, event: str, answer: Any, mended: Any, well: bool) -> None:
+def _answer(socket: SocketLife, id: int | None, event: str, answer: Any, mended: Any, well: bool) -> None:
     """Send the answer: a handler's value, else ``on_error``'s, else an empty one, else (something failed) none."""
     if id is None:
         return
@@ -165,7 +170,7 @@ def _answer(socket: Socket, id: int | None, event: str, answer: Any, mended: Any
         socket.send_encoded(nsp.encode(Packet(ACK, nsp.name, (), id)))
 
 
-def _answer_by(ack: Ack, socket: Socket, event: str, value: Any) -> None:
+def _answer_by(ack: Ack, socket: SocketLife, event: str, value: Any) -> None:
     """Send a returned value, a tuple as several arguments; one that cannot be sent is the handler's error."""
     try:
         ack(*(value if isinstance(value, tuple) else (value,)))

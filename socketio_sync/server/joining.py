@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from socketio_sync.adapters.adapter import Session
     from socketio_sync.protocol.engineio_packet import EncodedPacket
     from socketio_sync.server.namespace import Namespace
-    from socketio_sync.server.socket import Socket
+    from socketio_sync.server.socket_life import SocketLife
 
 log = logging.getLogger("socketio_sync.server")
 
 INTERNAL_ERROR = "internal error"
 
 
-def join_namespace(socket: Socket) -> bool:
+def join_namespace(socket: SocketLife) -> bool:
     """Accept the socket, or refuse it and tell the client; False if it was refused or has gone meanwhile."""
     session: Session | None = None
     try:
-        nsp = socket.server.enter(socket.name, socket.auth)
+        nsp = socket.nsp = socket.server.enter(socket.name, socket.auth)
         session = _begin_session(socket, nsp)
         if session is None or not _skips_middlewares(socket):
             _ask_middlewares(socket, nsp)
@@ -51,26 +51,26 @@ def as_refusal(error: BaseException) -> ConnectError:
     return ConnectError(INTERNAL_ERROR)
 
 
-def _begin_session(socket: Socket, nsp: Namespace) -> Session | None:
+def _begin_session(socket: SocketLife, nsp: Namespace) -> Session | None:
     """Give the socket its id, new or that of the session that the client comes back to."""
     protocol_3 = socket.conn.protocol == 3
     if socket.server.options.connection_state_recovery is None or protocol_3:
         # A client of protocol 3 knows its id without being told: the session's, in a namespace with the name before it.
         id = new_id() if not protocol_3 else socket.conn.id if nsp.name == "/" else f"{nsp.name}#{socket.conn.id}"
-        socket.open(nsp, id, None)
+        socket.open(id, None)
         return None
     session = _claim_session(socket, nsp)
     if session is None:
-        socket.open(nsp, new_id(), new_id())
+        socket.open(new_id(), new_id())
         return None
-    socket.open(nsp, session.id, session.pid)
+    socket.open(session.id, session.pid)
     socket.data = session.data
     socket.position = session.position
     socket.recovered = True
     return session
 
 
-def _claim_session(socket: Socket, nsp: Namespace) -> Session | None:
+def _claim_session(socket: SocketLife, nsp: Namespace) -> Session | None:
     pid = socket.auth.get("pid")
     offset = socket.auth.get("offset")
     if not isinstance(pid, str) or not (offset is None or isinstance(offset, str)):
@@ -87,12 +87,12 @@ def _claim_session(socket: Socket, nsp: Namespace) -> Session | None:
         return None
 
 
-def _skips_middlewares(socket: Socket) -> bool:
+def _skips_middlewares(socket: SocketLife) -> bool:
     recovery = socket.server.options.connection_state_recovery
     return recovery is not None and recovery.skip_middlewares
 
 
-def _ask_middlewares(socket: Socket, nsp: Namespace) -> None:
+def _ask_middlewares(socket: SocketLife, nsp: Namespace) -> None:
     """Run them in order until one raises."""
     for handler in nsp.all_middlewares():
         if socket.gone:
@@ -109,7 +109,7 @@ def _ask_middlewares(socket: Socket, nsp: Namespace) -> None:
             raise
 
 
-def _accept(socket: Socket, nsp: Namespace, session: Session | None) -> bool:
+def _accept(socket: SocketLife, nsp: Namespace, session: Session | None) -> bool:
     """Make it visible, then send the reply; broadcasts that find it before are held back behind the reply."""
     missed: list[EncodedPacket] = []
 

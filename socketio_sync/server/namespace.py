@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import NoReturn
+from typing import cast
 
 from socketio_sync.adapters.adapter import Adapter
 from socketio_sync.protocol.engineio_packet import EncodedPacket
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from socketio_sync.server.parent_namespace import ParentNamespace
     from socketio_sync.server.server import Server
     from socketio_sync.server.socket import Socket
+    from socketio_sync.server.socket_life import SocketLife
 
 log = logging.getLogger("socketio_sync.server")
 
@@ -90,7 +92,7 @@ class Namespace(BaseNamespace):
         self._all_hooks = (self.hooks,) if parent is None else (parent.hooks, self.hooks)
         self.chain = tuple(hooks.listeners for hooks in self._all_hooks)
         self._live: dict[str, Socket] = {}
-        self._by_pid: dict[str, Socket] = {}
+        self._by_pid: dict[str, SocketLife] = {}
         self._sockets = LiveMapping(self._live)
         self._ack_ids = itertools.count()
         # Sockets that are joining, joined, or running their last handlers. Guarded by the server's registry lock.
@@ -113,30 +115,35 @@ class Namespace(BaseNamespace):
         parent = () if self.parent is None else self.parent.hooks.errors
         return self.hooks.errors + parent + self.server.error_hooks.errors
 
-    def add(self, socket: Socket) -> None:
+    def add(self, socket: SocketLife) -> None:
         """A socket appears; its rooms are the adapter's."""
-        self._live[socket.id] = socket
+        self._live[socket.id] = cast("Socket", socket)
         if socket.pid is not None:
             self._by_pid[socket.pid] = socket
 
-    def remove(self, socket: Socket) -> frozenset[str]:
+    def remove(self, socket: SocketLife) -> frozenset[str]:
         """A socket leaves, and all its rooms; returns those."""
-        self._live.pop(socket.id, None)
-        if socket.pid is not None:
-            self._by_pid.pop(socket.pid, None)
+        if self._live.get(socket.id) is socket:
+            del self._live[socket.id]
+        if socket.pid is not None and self._by_pid.get(socket.pid) is socket:
+            del self._by_pid[socket.pid]
         rooms = self.adapter.rooms_of(socket.id)
         self.adapter.remove_all(socket.id)
         return rooms
 
-    def socket_of(self, pid: str) -> Socket | None:
+    def socket_of(self, pid: str) -> SocketLife | None:
         """The connected socket whose session has this secret."""
         return self._by_pid.get(pid)
 
-    def exited(self) -> None:
-        """A socket has run its last handler."""
-        self.server.leave(self)
-
     # -- for the adapter (LocalSockets) --------------------------------------------------------------------------------
+
+    def begin_anew(self) -> None:
+        """In a forked child: the parent's clients are the parent's. What the user registered stays."""
+        if self._live:
+            self.adapter = self.server.new_adapter(self)
+        self._live.clear()
+        self._by_pid.clear()
+        self.population = 0
 
     def encode(self, packet: Packet, compress: bool = True) -> EncodedPacket:
         """Encode a packet once for all its recipients.

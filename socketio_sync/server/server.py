@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import weakref
 from collections.abc import Callable
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -84,6 +86,7 @@ class Server(HookMethods):
         self._closed = False
         self._root = self._namespaces["/"] = Namespace(self, "/")
         super().__init__(self._root.hooks, self.error_hooks)
+        _servers.add(self)
 
     # -- namespaces --------------------------------------------------------------------------------------------------
 
@@ -250,12 +253,15 @@ class Server(HookMethods):
 
     def listening(
         self, port: int = 0, host: str = "127.0.0.1", *, wsgi_app: Any = None, ssl_context: Any = None
-    ) -> Any:
+    ) -> AbstractContextManager[Any]:
         """Serve in the background inside a ``with`` block, which gets an object with ``url`` and ``port``.
 
         Args: as ``listen``.
         """
-        return self.web_server.listening(self, port, host, wsgi_app=wsgi_app, ssl_context=ssl_context)
+        serving: AbstractContextManager[Any] = self.web_server.listening(
+            self, port, host, wsgi_app=wsgi_app, ssl_context=ssl_context
+        )
+        return serving
 
     def start_background_task(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
         """Run a function in a greenlet or thread of its own. What it raises is logged.
@@ -302,6 +308,12 @@ class Server(HookMethods):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
+    def _begin_anew(self) -> None:
+        """In a forked child: no lock that a thread of the parent held, and no clients."""
+        self.__dict__.pop("_registry", None)
+        for nsp in self._namespaces.values():
+            nsp.begin_anew()
+
     def _target(self) -> tuple[Namespace, BroadcastOptions]:
         return self._root, EVERYBODY
 
@@ -310,6 +322,18 @@ class Server(HookMethods):
 
     def __repr__(self) -> str:
         return f"<Server {self.options.path!r} namespaces={len(self._namespaces)} clients={self.engine.clients_count}>"
+
+
+_servers: weakref.WeakSet[Server] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for server in list(_servers):
+        server._begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class _Connections:
