@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from itertools import takewhile
-from typing import TYPE_CHECKING
 from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from socketio_sync.protocol.engineio_packet import EncodedPacket
+from socketio_sync.protocol.engineio_packet import EncodedPacket
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
+
+_EMPTY = EncodedPacket(())
 
 # What one packet costs besides its payload: the objects around it, and its offset.
 OVERHEAD = 512
@@ -108,11 +108,11 @@ class PacketLog:
         self._packets: deque[LoggedPacket] = deque()
         self._by_offset: dict[Offset, int] = {}
         self._bytes = 0
-        # Where the stream stands, the last packet of it, and the last one that was dropped for its size.
+        # Where the stream stands, and the last packet of it.
         self.position = 0
         self.last = Offset(0, 0)
-        self._lost_position = 0
-        self._lost = Offset(0, 0)
+        # The last packet that was dropped for its size and would not have been for its age since.
+        self._lost: LoggedPacket | None = None
 
     def __len__(self) -> int:
         return len(self._packets)
@@ -135,8 +135,7 @@ class PacketLog:
         self._bytes += encoded.size + OVERHEAD
         self.drop_old(now)
         while self._bytes > self._max_bytes:
-            lost = self._drop_first()
-            self._lost_position, self._lost = lost.position, lost.offset
+            self._lost = self._drop_first()._replace(encoded=_EMPTY)
         return packet
 
     def drop_old(self, now: float) -> float | None:
@@ -144,12 +143,14 @@ class PacketLog:
         oldest = now - self._max_age
         while self._packets and self._packets[0].time <= oldest:
             self._drop_first()
+        if self._lost is not None and self._lost.time <= oldest:
+            self._lost = None
         return self._packets[0].time + self._max_age if self._packets else None
 
     def find(self, text: str) -> int | None:
         """The position of the packet with this offset; None if there was none, or something behind it was lost."""
         offset = Offset.parse(text)
-        if offset is None or offset < self._lost or offset > self.last:
+        if offset is None or offset > self.last or (self._lost is not None and offset < self._lost.offset):
             return None
         if self._packets and offset >= self._packets[0].offset:
             return self._by_offset.get(offset)
@@ -158,7 +159,7 @@ class PacketLog:
 
     def reaches_back_to(self, position: int) -> bool:
         """Whether nothing behind this position was lost."""
-        return position >= self._lost_position
+        return self._lost is None or position >= self._lost.position
 
     def since(self, position: int) -> Iterator[LoggedPacket]:
         """The packets behind this position that are still kept."""

@@ -155,6 +155,7 @@ class RecoverableAdapter(Adapter):
 
     def _collect_locked(self, session: Session, offset: str | None) -> bool:
         """Find what a session has missed; False if something of it may be lost."""
+        self._log.drop_old(self.nsp.runtime.timers.now())
         start = session.position if offset is None else self._log.find(offset)
         if start is None or not self._log.reaches_back_to(start):
             return False
