@@ -23,7 +23,7 @@ def connection(conn):
         conn.send(data)  # str comes back as str, bytes as bytes
 
     @conn.on("close")
-    def close(reason):
+    def close(reason, details):
         print(f"{engine.clients_count} connections are left: {reason}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,23 +17,10 @@ from tests.support.programs import ROOT
 from tests.support.programs import python
 from tests.support.programs import serving
 from tests.support.timing import scaled
+from tests.support.visitor import Visitor
+from tests.support.visitor import visiting
 
 GUNICORN = ["-m", "gunicorn", "-k", "gevent", "-b", "127.0.0.1:{port}"]
-
-
-class Visitor(socketio.Client):
-    """python-socketio's client; what arrives waits in an inbox."""
-
-    def __init__(self) -> None:
-        super().__init__(reconnection=False)
-        self.inbox: queue.Queue[tuple[Any, ...]] = queue.Queue()
-
-    def next(self, event: str) -> tuple[Any, ...]:
-        """The arguments of the next ``event``; others are skipped."""
-        while True:
-            name, *args = self.inbox.get(timeout=scaled(10))
-            if name == event:
-                return tuple(args)
 
 
 @pytest.fixture
@@ -43,11 +29,7 @@ def visit() -> Iterator[Callable[..., Visitor]]:
     with ExitStack() as stack:
 
         def connect(url: str, nsp: str = "/", **options: Any) -> Visitor:
-            visitor = Visitor()
-            visitor.on("*", lambda *event: visitor.inbox.put(event), namespace=nsp)
-            visitor.connect(url, namespaces=[nsp], **options)
-            stack.callback(visitor.disconnect)
-            return visitor
+            return stack.enter_context(visiting(url, nsp, **options))
 
         yield connect
 
@@ -55,7 +37,8 @@ def visit() -> Iterator[Callable[..., Visitor]]:
 def hosts(*paths: str) -> Any:
     """Runs a test for an example's own server and under gunicorn."""
     script, app = paths
-    return pytest.mark.parametrize("command", [[script], [*GUNICORN, app]], ids=["alone", "gunicorn"])
+    cases = [pytest.param([script], id="alone"), pytest.param([*GUNICORN, app], id="gunicorn", marks=pytest.mark.long)]
+    return pytest.mark.parametrize("command", cases)
 
 
 def test_every_example_has_a_test() -> None:
