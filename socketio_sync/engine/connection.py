@@ -235,9 +235,8 @@ class Connection:
         """Read no more from this client until ``resume_reading`` was called as often; its heartbeat deadline rests."""
         with self.lock:
             self._pauses += 1
-            channel = self._channel
-        if channel is not None:
-            channel.pause()
+            if self._channel is not None:
+                self._channel.pause()
 
     def resume_reading(self) -> None:
         """Undo one ``pause_reading``."""
@@ -246,13 +245,12 @@ class Connection:
             if self._pauses:
                 return
             self.session.rest(self.runtime.timers.now())
-            channel = self._channel
+            if self._channel is not None:
+                self._channel.resume()
             post, self._post = self._post, None
             if post is not None:
                 post.answer_ok()
                 self._acts.append(post.finish)
-        if channel is not None:
-            channel.resume()
         self.act()
 
     @property
@@ -334,11 +332,11 @@ class Connection:
         """The timer fired (I/O thread). Its deadline may have moved meanwhile: then it is only set again."""
         now = self.runtime.timers.now()
         session = self.session
-        if session.awaiting_pong and now >= session.deadline and (channel := self._channel) is not None:
+        if session.expects_sign and now >= session.deadline and (channel := self._channel) is not None:
             # After a stall the pong may lie unread in the kernel: look before judging.
             channel.read_now()
         with self.lock:
-            if self._pauses and session.awaiting_pong:
+            if self._pauses and session.expects_sign:
                 session.rest(now)
             due = session.tick(now)
             if due == sessions.TIMED_OUT:
@@ -349,13 +347,27 @@ class Connection:
                 self._rearm_locked(now)
         self.act()
 
+    def is_alive(self) -> bool:
+        """Whether the session goes on, brought up to date for a request: what its client sent before counts before it.
+
+        The heartbeat is judged too: the timer may be about to fire.
+        """
+        if (upgrade := self._upgrade) is not None:
+            upgrade.catch_up()
+        with self.lock:
+            if not self._pauses and self.session.is_overdue(self.runtime.timers.now()):
+                self.end_locked("ping timeout", None)
+            alive = self.session.life != sessions.CLOSED
+        self.act()
+        return alive
+
     def ping_now(self) -> None:
         """Send an extra ping (any thread: the watchdog, while the hub is stalled), so that the client does not give up.
 
         It asks for nothing: the session's own heartbeat goes on when the stall is over.
         """
         with self.lock:
-            if self.protocol == 4 and self._channel is not None:
+            if self.protocol == 4:
                 self._send_locked(PING_PACKET, True)
         self.act()
 
@@ -439,6 +451,8 @@ class Connection:
             overlap = self._get is not None
             if overlap:
                 self.end_locked("transport error", DisconnectDetails("overlap from client"))
+            elif session.life == sessions.CLOSED:
+                overlap = True
             elif session.life != sessions.OPEN:
                 answer = [*(session.take() or [NOOP_PACKET]), CLOSE_PACKET]
                 self.end_locked("forced close", None)
@@ -472,6 +486,13 @@ class Connection:
             elif reply is self._post:
                 self._post = None
         self.act()
+
+    def begin_post(self) -> bool:
+        """A POST came; False if another one is not answered yet."""
+        with self.lock:
+            free = not self.posting and self._post is None
+            self.posting = self.posting or free
+        return free
 
     def hold_post(self, reply: Reply) -> bool:
         """Keep the answer of a POST back until this client is read again; False if it is read already."""

@@ -104,7 +104,7 @@ def verify(engine: Engine, request: Request, upgrade: bool, origin: EngineError 
 
 def _verify_session(engine: Engine, request: Request, sid: str, transport: str, upgrade: bool) -> Connection:
     connection = engine.connections.get(sid)
-    if connection is None:
+    if connection is None or not connection.is_alive():
         raise EngineError(UNKNOWN_SID, {"sid": sid})
     if not upgrade and transport != connection.transport:
         context = {"name": "TRANSPORT_MISMATCH", "transport": transport, "previousTransport": connection.transport}
@@ -189,13 +189,22 @@ def _websocket(
     if not peer.upgraded:
         check_handshake(request.method, request.header)
     refused = request.query.get("transport") != "websocket"
-    if connection is not None:
-        headers = engine.response_headers(request, headers)
-        session = connection
-        return websocket.connect(
-            engine, request, session, headers, lambda transport: not refused and session.begin_upgrade(transport)
-        )
-    return _open_websocket(engine, request, headers, refused)
+    try:
+        if connection is None:
+            return _open_websocket(engine, request, headers, refused)
+        return _upgrade(engine, request, connection, headers, refused)
+    except OSError:
+        log.debug("the client left during its WebSocket handshake", exc_info=True)
+        return Response()
+
+
+def _upgrade(
+    engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]], refused: bool
+) -> Response:
+    def begin(transport: websocket.WebSocketTransport) -> bool:
+        return not refused and connection.begin_upgrade(transport)
+
+    return websocket.connect(engine, request, connection, engine.response_headers(request, headers), begin)
 
 
 def _open_websocket(engine: Engine, request: Request, headers: list[tuple[str, str]], refused: bool) -> Response:
@@ -219,7 +228,7 @@ def _open_websocket(engine: Engine, request: Request, headers: list[tuple[str, s
         return websocket.connect(engine, request, connection, headers, begin)
     except OSError:
         connection.discard()
-        return Response()
+        raise
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------

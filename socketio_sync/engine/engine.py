@@ -227,6 +227,8 @@ class Engine:
         if len(self.connections) == 1:
             self.runtime.watch(self._ping_all)
         connection.receiver = self._handler.on_connection(connection)
+        if self.closing:  # meanwhile
+            connection.close("server shutting down", discard=True)
 
     def forget(self, connection: Connection) -> None:
         """The only way out; called by the connection's end."""

@@ -268,10 +268,7 @@ def handle_post(
     engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]
 ) -> Response:
     """Feed the packets of a body to the connection; what is refused follows WIRE's table of the reference."""
-    with connection.lock:
-        overlap = connection.posting
-        connection.posting = True
-    if overlap:
+    if not connection.begin_post():
         connection.fail("transport error", "overlap from client")
         return Response("400 Bad Request", [*headers, ("Content-Length", "0")])
     try:

@@ -17,6 +17,8 @@ NOOP_PACKET = EncodedPacket([""], type=packets.NOOP, compress=False)
 
 # How often a GET is released while the client probes (the reference's tick), in seconds.
 TICK = 0.1
+# How long a request waits at most for the I/O thread, in seconds.
+CATCH_UP = 1.0
 
 
 class Upgrade:
@@ -27,11 +29,12 @@ class Upgrade:
     held.
     """
 
-    __slots__ = ("_connection", "_timer", "_transport")
+    __slots__ = ("_connection", "_probed", "_timer", "_transport")
 
     def __init__(self, connection: Connection, transport: WebSocketTransport) -> None:
         self._connection = connection
         self._transport = transport
+        self._probed = False
         timeout = connection.engine.options.upgrade_timeout
         self._timer = connection.runtime.timers.call_later(timeout, self.lost)
         transport.listen(self._on_text, self._on_binary)
@@ -43,9 +46,23 @@ class Upgrade:
             if not connection.is_upgrade_locked(self):
                 return
             self._end_locked()
-            if connection.session.transport == sessions.PROBING:
+            if self._probed:
                 connection.session.move("probe_lost")
         self._transport.end(None)
+
+    def catch_up(self) -> None:
+        """Take what the WebSocket's socket holds, before a request of the same client is judged.
+
+        The client has sent it before the request: one that comes behind ``5`` must not be taken for an earlier one.
+        """
+        runtime = self._connection.runtime
+        if runtime.in_io_thread():
+            self._transport.channel.read_now()
+            return
+        done = runtime.event()
+        runtime.call_soon(self._transport.channel.read_now)
+        runtime.call_soon(done.set)
+        done.wait(CATCH_UP)
 
     def is_of(self, transport: WebSocketTransport) -> bool:
         """Whether this is the attempt of that WebSocket."""
@@ -57,7 +74,7 @@ class Upgrade:
 
     def _on_text(self, text: str) -> None:
         if text == "2probe":
-            self._probed()
+            self._answer_probe()
         elif text[:1] == packets.UPGRADE:
             self._complete()
         else:
@@ -66,14 +83,17 @@ class Upgrade:
     def _on_binary(self, data: bytes) -> None:
         self.lost()
 
-    def _probed(self) -> None:
+    def _answer_probe(self) -> None:
         connection = self._connection
         with connection.lock:
             if not connection.is_upgrade_locked(self):
                 return
-            if connection.session.transport == sessions.POLLING:
-                connection.session.move("probe")
-            self._transport.channel.write(PROBE_ANSWER.websocket)
+            if not self._transport.channel.waiting:  # who asks without end and does not read must not fill our memory
+                self._transport.channel.write(PROBE_ANSWER.websocket)
+            if self._probed:
+                return
+            self._probed = True
+            connection.session.move("probe")
         self._release_get()
 
     def _release_get(self) -> None:
@@ -97,7 +117,7 @@ class Upgrade:
             if closing:
                 connection.end_locked("forced close", None)
             else:
-                if session.transport == sessions.POLLING:
+                if not self._probed:
                     session.move("probe")
                 session.move("upgrade")
                 connection.upgraded_locked(self._transport)

@@ -6,8 +6,8 @@ Three small machines (Engine.IO protocol 4, and 3 for old clients):
     transport   POLLING <-> PROBING -> WEBSOCKET
     heartbeat   RESTING -> AWAITING_PONG -> RESTING   (protocol 3: the client pings, so only a deadline)
 
-No clock, lock or I/O: time is an argument, and the caller holds whatever lock it needs. The heartbeat deadline belongs to
-the session, never to a transport, so an upgrade that completes while a pong is due does not lose it.
+No clock, lock or I/O: time is an argument, and the caller holds whatever lock it needs. The heartbeat deadline belongs
+to the session, never to a transport, so an upgrade that completes while a pong is due does not lose it.
 """
 
 from __future__ import annotations
@@ -53,6 +53,9 @@ MOVES: dict[tuple[str, str], str] = {
     (PROBING, "probe_lost"): POLLING,
     (PROBING, "upgrade"): WEBSOCKET,
 }
+
+# So late, in seconds, the shell's timers may be without the peer's getting more time. Who comes later was held up.
+GRAIN = 0.1
 
 # What is due.
 NOTHING = ""
@@ -133,8 +136,17 @@ class Session:
         if self.protocol == 3 or self.awaiting_pong:
             return TIMED_OUT
         self.awaiting_pong = True
-        self.deadline = now + self.ping_timeout
+        self.deadline = max(self.deadline, now - GRAIN) + self.ping_timeout
         return PING_DUE
+
+    @property
+    def expects_sign(self) -> bool:
+        """Whether the peer is closed at the deadline, not pinged."""
+        return self.protocol == 3 or self.awaiting_pong
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether the peer's time has just run out, though no timer has said so yet."""
+        return self.expects_sign and 0 <= now - self.deadline <= GRAIN
 
     def rest(self, now: float) -> None:
         """Give a peer that we do not read at the moment a whole new wait."""
