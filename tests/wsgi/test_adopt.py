@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,12 @@ def facts(server: Running) -> str:
     return server.fetch("/echo/?only=facts").text
 
 
+def warm_up(server: Running) -> dict[str, Any]:
+    """Its state once the runtime has what it keeps."""
+    facts(server)
+    return server.debug()
+
+
 def test_what_is_said_about_the_server(server: Running) -> None:
     host = server.host
     said = facts(server)
@@ -61,7 +68,7 @@ def test_what_is_said_about_the_server(server: Running) -> None:
 def test_a_taken_socket_is_free_of_its_server(server: Running) -> None:
     if not server.host.adopts:
         pytest.skip("nothing to take")
-    before = server.debug()
+    before = warm_up(server)
     wires = [connect(server) for _ in range(20)]
     for wire in wires:
         exchange(wire, b"hello" * 100)
@@ -101,7 +108,7 @@ def test_bytes_right_behind_the_request_are_not_lost(server: Running) -> None:
 def test_a_client_that_resets_its_connection(server: Running) -> None:
     if not server.host.adopts:
         pytest.skip("nothing to take")
-    before = server.debug()
+    before = warm_up(server)
     for _ in range(5):
         wire = connect(server)
         wire.reset()
@@ -131,7 +138,7 @@ def test_kept_alive_connections_are_taken_too(server: Running) -> None:
 
 
 def test_tls_holds_the_servers_thread(tls_server: Running) -> None:
-    before = tls_server.debug()
+    before = warm_up(tls_server)
     assert facts(tls_server).startswith("hold")
     wires = [connect(tls_server, ahead=b"ahead") for _ in range(2)]
     for wire in wires:
