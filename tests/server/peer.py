@@ -104,3 +104,10 @@ class Peer:
     @property
     def closed(self) -> bool:
         return self.connection.session.life == "closed"
+
+
+def served(**options: Any) -> Server:
+    """A server on a virtual clock."""
+    server = Server(**options)
+    virtual(server)
+    return server
