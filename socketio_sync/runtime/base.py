@@ -91,13 +91,11 @@ class Runtime(ABC):
 
     # Clocks and waiting
 
-    def now(self) -> float:
-        """Monotonic seconds; deadlines use ``timers.now()``."""
-        return time.monotonic()
+    now: Callable[[], float] = staticmethod(time.monotonic)
+    """Monotonic seconds; deadlines use ``timers.now()``."""
 
-    def wall_time(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
+    wall_time: Callable[[], float] = staticmethod(time.time)
+    """Seconds since the epoch."""
 
     @abstractmethod
     def sleep(self, seconds: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Protocol
@@ -53,13 +54,14 @@ class Channel:
     Attributes:
         waiting: bytes kept because the kernel took no more.
         closed: nothing more can be written.
+        on_closed: if set, called in the I/O thread when the socket has been closed, whoever ended it.
         sock, fd: the socket and its descriptor.
         reader, writer: for the runtime, which keeps its watchers here.
     """
 
     __slots__ = (
         "_backlog", "_eof_sent", "_gone", "_lock", "_mode", "_paused", "_receiver", "_runtime",
-        "closed", "fd", "reader", "sock", "waiting", "writer",
+        "closed", "fd", "on_closed", "reader", "sock", "waiting", "writer",
     )  # fmt: skip
 
     def __init__(self, runtime: Runtime, sock: Any, lock: NativeLock, receiver: ChannelReceiver) -> None:
@@ -70,6 +72,7 @@ class Channel:
         self.fd: int = sock.fileno()
         self.waiting = 0
         self.closed = False
+        self.on_closed: Callable[[], object] | None = None
         self.reader: Any = None
         self.writer: Any = None
         self._backlog: deque[Buffer] | None = None  # None: empty; most channels never have one
@@ -118,10 +121,9 @@ class Channel:
 
     def on_readable(self) -> None:
         """For the runtime: input, its end or an error is there."""
-        if self._paused and self._mode != _DISCARD:
-            return
         if self._mode == _DATA:
-            self._read()
+            if not self._paused:
+                self._read()
         elif self._mode == _PEEK:
             self._peek()
         elif self._mode == _DISCARD:
@@ -130,7 +132,7 @@ class Channel:
     def _read(self) -> bool:
         """One read, without blocking. True if it brought bytes."""
         try:
-            data = self._receive(min(self._receiver.wanted or READ_SIZE, MAX_READ_SIZE))
+            data = self.sock.recv(min(self._receiver.wanted, MAX_READ_SIZE) or READ_SIZE)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as error:
@@ -177,7 +179,7 @@ class Channel:
             return
         if self._backlog is None:
             try:
-                sent = self._transmit(data)
+                sent = self.sock.send(data)
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as error:
@@ -213,7 +215,7 @@ class Channel:
         while backlog:
             head = backlog[0] if len(backlog) == 1 else self._joined(backlog)
             try:
-                sent = self._transmit(head)
+                sent = self.sock.send(head)
             except (BlockingIOError, InterruptedError):
                 return False
             except OSError as error:
@@ -288,7 +290,7 @@ class Channel:
             return
         self._eof_sent = True
         try:
-            self._shutdown()
+            self.sock.shutdown(socket.SHUT_WR)
         except OSError:
             self._dispose()
         else:
@@ -296,7 +298,7 @@ class Channel:
 
     def _discard_input(self) -> None:
         try:
-            if self._receive(MAX_READ_SIZE):
+            if self.sock.recv(MAX_READ_SIZE):
                 return
         except (BlockingIOError, InterruptedError):
             return
@@ -325,6 +327,8 @@ class Channel:
             self.fd = -1
             self._drop_backlog()
             self._close()
+        if self.on_closed is not None:
+            self.on_closed()
 
     def discard(self) -> None:
         """For the runtime in a forked child: let go of the copy of a descriptor that is the parent's."""
@@ -353,17 +357,6 @@ class Channel:
     def _drop_backlog(self) -> None:
         self._backlog = None
         self.waiting = 0
-
-    def _receive(self, size: int) -> bytes:
-        data: bytes = self.sock.recv(size)
-        return data
-
-    def _transmit(self, data: Buffer) -> int:
-        sent: int = self.sock.send(data)
-        return sent
-
-    def _shutdown(self) -> None:
-        self.sock.shutdown(socket.SHUT_WR)
 
     def _close(self) -> None:
         try:

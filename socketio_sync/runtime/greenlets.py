@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import gevent
 from gevent._hub_local import get_hub_if_exists
+from gevent.hub import MAIN_THREAD_IDENT
 from gevent.hub import Waiter
+from greenlet import greenlet
 
 from . import native
 from .base import IDLE_SECONDS
@@ -28,6 +29,7 @@ from .watchdog import Watchdog
 logger = logging.getLogger("socketio_sync.engine")
 
 _READ, _WRITE = 1, 2
+_switch = greenlet.switch  # the hub's own looks for a hook of the greenlet that leaves, which ours do not have
 _FOREVER = 1_000_000.0  # seconds; a wait without a timer would let gevent believe that nothing can happen any more
 
 
@@ -61,7 +63,7 @@ class _HubWaiter:
 
     def wait(self, timeout: float) -> None:
         timer = self._hub.loop.timer(timeout)
-        timer.start(self._waiter.switch, None)
+        timer.start(self._waiter.switch, None, update=True)  # or it counts from when the hub last looked at the clock
         try:
             self._waiter.get()
         finally:
@@ -95,36 +97,38 @@ class HubEvent(Event):
         return woken
 
 
-class _Worker(gevent.Greenlet):  # type: ignore[misc]
+class _Worker:
     """A pooled greenlet: the hub puts a job into ``job`` and switches to it, without a spawn or a queue between."""
 
+    __slots__ = ("_runtime", "greenlet", "job", "label", "pooled", "rested", "switch")
+
     def __init__(self, runtime: GeventRuntime) -> None:
-        super().__init__()
-        self.runtime = runtime
-        self.job: Job | None = None
+        self._runtime = runtime
+        self.greenlet: Any = gevent.Greenlet(self._run)
+        self.switch: Callable[[], object] = self.greenlet.switch
+        self.job: Any = None
         self.label: Label = ""
-        self.pooled = True
+        self.pooled = True  # False: it is to end
+        self.rested = False  # it had nothing to do since the last trim
 
     def _run(self) -> None:
-        while self.job is not None:
-            try:
-                run_job(self.job, self.label)
-            except BaseException:  # killed, or the process is to end
-                self.pooled = False
-                raise
-            finally:
-                self.job = None
-                self.runtime._job_done(self)
-            self._rest()
-
-    def _rest(self) -> None:
-        """Leave the hub its turn until there is a job. A stray switch, left over from a job, does no harm."""
+        runtime = self._runtime
+        hub, idle = runtime.hub, runtime._idle
         try:
-            while self.job is None and self.pooled:
-                self.runtime.hub.switch()
-        except BaseException:  # a Timeout that a job left running, or a kill: the next job must not meet it
-            self.runtime._dismiss(self)
-            raise
+            while self.job is not None:
+                run_job(self.job, self.label)
+                self.job = None
+                self.rested = False
+                idle.append(self)
+                if runtime._quiet_watchers:
+                    runtime._job_ended()
+                if runtime._stopped:
+                    return
+                while self.job is None and self.pooled:  # a stray switch, left over from a job, does no harm
+                    _switch(hub)
+        finally:  # also when a kill, or a Timeout that a job left running, has met it
+            self.job = None
+            runtime._worker_gone(self)
 
 
 class GeventRuntime(Runtime):
@@ -140,7 +144,7 @@ class GeventRuntime(Runtime):
 
     def __init__(self) -> None:
         hub = get_hub_if_exists()
-        if hub is None and native.original("_thread", "get_ident")() != threading.main_thread().ident:
+        if hub is None and native.original("_thread", "get_ident")() != MAIN_THREAD_IDENT:
             raise RuntimeError("the gevent runtime must be started in a thread that runs gevent's hub, not in this one")
         self.hub: Any = hub or gevent.get_hub()
         self._start_empty()
@@ -149,10 +153,8 @@ class GeventRuntime(Runtime):
     def _start_empty(self) -> None:
         self._loop: Any = self.hub.loop
         self._ready: deque[tuple[Job, Label]] = deque()
+        self._workers: set[_Worker] = set()
         self._idle: list[_Worker] = []
-        self._fewest_idle = 0  # since the last trim: so many workers nobody needed
-        self._trimming = False
-        self._busy: set[_Worker] = set()
         self._pump_coming = False  # a pump will look at _ready
         self._after_poll: Any = self._loop.timer(0)
         self._wake_up: Any = None  # the watcher of the first timer
@@ -195,61 +197,54 @@ class GeventRuntime(Runtime):
         What they submit meanwhile, themselves again for instance, comes after the next look at the sockets: a callback
         of the loop would come before, and one busy client would starve the others.
         """
-        ready = self._ready
+        ready, idle = self._ready, self._idle
         for _ in range(len(ready)):
-            worker = self._free_worker()
+            worker = idle.pop() if idle else self._new_worker()
             worker.job, worker.label = ready.popleft()
-            self._busy.add(worker)
             worker.switch()
         self._pump_coming = False
         if ready:
             self._pump_coming = True
             self._after_poll.start(self._pump)
 
-    def _free_worker(self) -> _Worker:
-        if not self._idle:
-            return _Worker(self)
-        worker = self._idle.pop()
-        self._fewest_idle = min(self._fewest_idle, len(self._idle))
+    def _new_worker(self) -> _Worker:
+        worker = _Worker(self)
+        if not self._workers:
+            self.timers.call_later(IDLE_SECONDS, self._trim)
+        self._workers.add(worker)
         return worker
 
-    def _job_done(self, worker: _Worker) -> None:
-        self._busy.discard(worker)
-        if self._stopped:
-            worker.pooled = False
-        elif worker.pooled:
-            self._idle.append(worker)
-            if not self._trimming:
-                self._trimming = True
-                self._fewest_idle = 0
-                self.timers.call_later(IDLE_SECONDS, self._trim)
+    def _worker_gone(self, worker: _Worker) -> None:
+        self._workers.discard(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)
         if self._quiet_watchers:
             self._job_ended()
 
-    def _trim(self) -> None:
-        """End the workers that were idle all the time since the last trim."""
-        for worker in self._idle[: self._fewest_idle]:
-            self._dismiss(worker)
-            worker.switch()
-        self._fewest_idle = len(self._idle)
-        self._trimming = bool(self._idle)
-        if self._trimming:
-            self.timers.call_later(IDLE_SECONDS, self._trim)
-
     def _dismiss(self, worker: _Worker) -> None:
+        """In the hub: end an idle worker."""
         worker.pooled = False
-        if worker in self._idle:
-            self._idle.remove(worker)
+        worker.switch()
+
+    def _trim(self) -> None:
+        """End the workers that had nothing to do since the last time."""
+        for worker in self._idle[:]:
+            if worker.rested:
+                self._dismiss(worker)
+            worker.rested = True
+        if self._workers:
+            self.timers.call_later(IDLE_SECONDS, self._trim)
 
     @property
     def active_jobs(self) -> int:
-        return len(self._busy) + len(self._ready)
+        return len(self._workers) - len(self._idle) + len(self._ready)
 
     def job_labels(self) -> list[str]:
-        return [label_text(worker.label) for worker in list(self._busy)]
+        return [label_text(worker.label) for worker in list(self._workers) if worker.job is not None]
 
     def in_job(self) -> bool:
-        return gevent.getcurrent() in self._busy
+        current = gevent.getcurrent()
+        return any(worker.greenlet is current for worker in list(self._workers))
 
     # Sockets and timers, in the hub's thread
 
@@ -271,7 +266,10 @@ class GeventRuntime(Runtime):
 
     def _readable(self, channel: Channel) -> None:
         self._pump_coming = True
-        guarded(channel.on_readable)
+        try:
+            channel.on_readable()
+        except Exception:
+            logger.exception("reading failed: %r", channel)
         self._pump()
 
     def _writable(self, channel: Channel) -> None:
@@ -296,11 +294,11 @@ class GeventRuntime(Runtime):
             self._wake_up.stop()
             self._wake_up.close()
             self._wake_up = None
-        delay = None if self._stopped else self.timers.next_delay()
+        over = self._stopped and not self.channels  # those that finish need their timers
+        delay = None if over else self.timers.next_delay()
         if delay is not None:
-            self._loop.update_now()  # the loop's clock may lag behind ours
             self._wake_up = self._loop.timer(delay)
-            self._wake_up.start(self._turn)
+            self._wake_up.start(self._turn, update=True)  # the loop's clock may lag behind ours
 
     def _turn(self) -> None:
         guarded(self.timers.turn)
@@ -320,16 +318,14 @@ class GeventRuntime(Runtime):
     def stop(self) -> None:
         self._stopped = True
         self.unwatch()
-        self._ready.clear()
         self._abort_channels()
         self.call_soon(self._stop)
 
     def _stop(self) -> None:
+        self._ready.clear()
         for worker in self._idle[:]:
             self._dismiss(worker)
-            worker.switch()
-        if self._wake_up is not None and not self.channels:  # those that finish still need it
-            self._set_wake_up()
+        self._set_wake_up()
 
     def _after_fork(self) -> None:
         for channel in list(self.channels):

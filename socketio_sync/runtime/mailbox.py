@@ -34,8 +34,8 @@ class Mailbox(Generic[T]):
     """
 
     __slots__ = (
-        "_busy", "_byte_limit", "_bytes", "_filling", "_full", "_handle", "_items", "_label", "_limit", "_lock",
-        "_on_full", "_on_room", "_runtime",
+        "_busy", "_byte_limit", "_bytes_in", "_bytes_out", "_filling", "_full", "_handle", "_items", "_label",
+        "_limit", "_lock", "_on_full", "_on_room", "_runtime",
     )  # fmt: skip
 
     def __init__(
@@ -58,7 +58,8 @@ class Mailbox(Generic[T]):
         self._label = label
         self._lock = new_lock()
         self._items: deque[tuple[T, int]] = deque()
-        self._bytes = 0
+        self._bytes_in = 0  # changed under the lock
+        self._bytes_out = 0  # changed by the worker only, so it needs none
         self._busy = False  # a worker has it, or will
         self._filling = False  # on_full is being called
         self._full = False  # on_full has been called, on_room has not
@@ -72,7 +73,7 @@ class Mailbox(Generic[T]):
         """Add an item of ``size`` bytes. Any thread; it is taken even when the mailbox is full."""
         with self._lock:
             self._items.append((item, size))
-            self._bytes += size
+            self._bytes_in += size
             idle = not self._busy
             self._busy = True
             fills = self._on_full is not None and not (self._full or self._filling) and self._is_over(1)
@@ -86,45 +87,42 @@ class Mailbox(Generic[T]):
     def _run(self) -> None:
         try:
             self._handle_some()
-        finally:
+        finally:  # also after an exception: the next items do not suffer for it
             with self._lock:
                 self._busy = again = bool(self._items)
             if again:
                 self._runtime.submit(self._run, self._label)
 
     def _handle_some(self) -> None:
-        now = self._runtime.now
+        items, handle, now = self._items, self._handle, self._runtime.now
         until = now() + BUDGET_SECONDS
         for _ in range(BUDGET_ITEMS):
-            with self._lock:
-                if not self._items:
-                    return
-                item, size = self._items.popleft()
-                self._bytes -= size
-                room = self._full and not self._is_over(2)
-                if room:
-                    self._full = False
-            if room:
-                self._report_room()
-            self._handle(item)
-            if now() > until:
+            item, size = items.popleft()  # there is one: only this worker takes
+            self._bytes_out += size
+            if self._full:
+                self._look_for_room()
+            handle(item)
+            if not items or now() > until:
                 return
 
     def _is_over(self, part: int) -> bool:
         """Under the lock: whether the limits, divided by ``part``, are reached."""
-        return len(self._items) * part >= self._limit or self._bytes * part >= self._byte_limit
+        waiting_bytes = self._bytes_in - self._bytes_out
+        return len(self._items) * part >= self._limit or waiting_bytes * part >= self._byte_limit
 
     def _report_full(self) -> None:
         """Call ``on_full``, and only then let ``on_room`` be called."""
         assert self._on_full is not None
-        self._on_full()
-        with self._lock:
-            self._filling = False
-            room = not self._is_over(2)  # emptied meanwhile
-            self._full = not room
-        if room:
-            self._report_room()
+        try:
+            self._on_full()
+        finally:
+            self._filling, self._full = False, True
+            self._look_for_room()  # the worker may have emptied it meanwhile
 
-    def _report_room(self) -> None:
-        if self._on_room is not None:
+    def _look_for_room(self) -> None:
+        with self._lock:
+            room = self._full and not self._is_over(2)
+            if room:
+                self._full = False
+        if room and self._on_room is not None:
             self._on_room()

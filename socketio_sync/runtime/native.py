@@ -7,8 +7,10 @@ never at import.
 from __future__ import annotations
 
 import _socket
+import importlib
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -35,8 +37,7 @@ def original(module: str, name: str) -> Any:
     monkey = sys.modules.get("gevent.monkey")
     if monkey is not None:
         return monkey.get_original(module, name)
-    __import__(module)
-    return getattr(sys.modules[module], name)
+    return getattr(importlib.import_module(module), name)
 
 
 def patched(module: str) -> bool:
@@ -59,7 +60,7 @@ def start_thread(fn: Callable[[], None], name: str) -> None:
     if patched("threading") or patched("_thread"):  # a patched Thread would be a greenlet
         original("_thread", "start_new_thread")(fn, ())
     else:
-        __import__("threading").Thread(target=fn, name=f"socketio_sync-{name}", daemon=True).start()
+        threading.Thread(target=fn, name=f"socketio_sync-{name}", daemon=True).start()
 
 
 def wake_pair() -> tuple[Any, Any]:

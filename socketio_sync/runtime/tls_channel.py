@@ -15,20 +15,71 @@ if TYPE_CHECKING:
     from .base import Runtime
 
 
+class _TLSSocket:
+    """A TLS object that behaves like a plain non-blocking socket.
+
+    One TLS object is never read and written at the same time, so reading takes the lock; a writer holds it already.
+
+    Attributes:
+        read_needs_write, write_needs_read: what the last call could not do for want of the other direction.
+    """
+
+    def __init__(self, tls: Any, lock: NativeLock) -> None:
+        self._tls = tls
+        self._lock = lock
+        self.fileno = tls.fileno
+        self.close = tls.close
+        self.read_needs_write = False
+        self.write_needs_read = False
+
+    def recv(self, size: int) -> bytes:
+        try:
+            with self._lock:
+                data: bytes = self._tls.recv(size)
+        except ssl.SSLWantReadError:
+            raise BlockingIOError from None
+        except ssl.SSLWantWriteError:
+            self.read_needs_write = True
+            raise BlockingIOError from None
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            return b""
+        return data
+
+    def send(self, data: Buffer) -> int:
+        try:
+            sent: int = self._tls.send(data)
+        except ssl.SSLWantWriteError:
+            raise BlockingIOError from None
+        except ssl.SSLWantReadError:
+            self.write_needs_read = True
+            raise BlockingIOError from None
+        return sent
+
+    def pending(self) -> bool:
+        with self._lock:
+            return bool(self._tls.pending())
+
+    def shutdown(self, how: int) -> None:
+        """Say goodbye in TLS as well, where the object can; the answer is not waited for."""
+        with self._lock:
+            try:
+                self._tls.unwrap()
+            except (AttributeError, OSError, ValueError):
+                pass
+            self._tls.shutdown(how)
+
+
 class TLSChannel(Channel):
     """A channel over a non-blocking TLS object (``recv``, ``send``, ``pending``, ``shutdown``, ``close``).
 
-    One TLS object is never read and written at the same time, so reading takes the lock as well. What it wants from
-    the socket (``SSLWantReadError``, ``SSLWantWriteError``) is noted and waited for; the call is repeated with the same
-    bytes. Decrypted bytes that it holds are taken before the socket is waited for, since no poll would report them.
+    What it wants from the socket is noted and waited for, and the call repeated with the same bytes. Decrypted bytes
+    that it holds are taken before the socket is waited for, since no poll would report them.
     """
 
-    __slots__ = ("_ahead", "_read_needs_write", "_write_needs_read")
+    __slots__ = ("_ahead",)
 
     def __init__(self, runtime: Runtime, sock: Any, lock: NativeLock, receiver: ChannelReceiver) -> None:
-        super().__init__(runtime, sock, lock, receiver)
-        self._read_needs_write = False
-        self._write_needs_read = False
+        super().__init__(runtime, _TLSSocket(sock, lock), lock, receiver)
         self._ahead = b""  # what was read while only the end was looked for
 
     def _start(self, initial: bytes) -> None:
@@ -41,29 +92,25 @@ class TLSChannel(Channel):
         self._runtime.call_soon(self.on_readable)
 
     def on_readable(self) -> None:
-        if self._write_needs_read:
-            self._write_needs_read = False
+        if self.sock.write_needs_read:
+            self.sock.write_needs_read = False
             super().on_writable()
         super().on_readable()
-        while self.fd >= 0 and self._wants_read() and self._pending():
+        while self.fd >= 0 and super()._wants_read() and self.sock.pending():
             super().on_readable()
         self._watch()
 
     def on_writable(self) -> None:
-        if self._read_needs_write:
-            self._read_needs_write = False
+        if self.sock.read_needs_write:
+            self.sock.read_needs_write = False
             self.on_readable()
         super().on_writable()
-
-    def _pending(self) -> bool:
-        with self._lock:
-            return self.fd >= 0 and self.sock.pending() > 0
 
     def _peek(self) -> None:
         """TLS has no MSG_PEEK: a byte is read and kept for ``start``."""
         try:
-            data = self._receive(1)
-        except (BlockingIOError, InterruptedError):
+            data = self.sock.recv(1)
+        except BlockingIOError:
             return
         except OSError as error:
             self._lose(error)
@@ -74,40 +121,8 @@ class TLSChannel(Channel):
         else:
             self._lose(None)
 
-    def _receive(self, size: int) -> bytes:
-        try:
-            with self._lock:
-                data: bytes = self.sock.recv(size)
-        except ssl.SSLWantReadError:
-            raise BlockingIOError from None
-        except ssl.SSLWantWriteError:
-            self._read_needs_write = True
-            raise BlockingIOError from None
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            return b""
-        return data
-
-    def _transmit(self, data: Buffer) -> int:
-        try:
-            sent: int = self.sock.send(data)
-        except ssl.SSLWantWriteError:
-            raise BlockingIOError from None
-        except ssl.SSLWantReadError:
-            self._write_needs_read = True
-            raise BlockingIOError from None
-        return sent
-
     def _wants_read(self) -> bool:
-        return self._write_needs_read or super()._wants_read()
+        return self.sock.write_needs_read or super()._wants_read()
 
     def _wants_write(self) -> bool:
-        return self._read_needs_write or (self._backlog is not None and not self._write_needs_read)
-
-    def _shutdown(self) -> None:
-        """Say goodbye in TLS as well where the object can; its answer is not waited for."""
-        with self._lock:
-            try:
-                self.sock.unwrap()
-            except (AttributeError, OSError):
-                pass
-            super()._shutdown()
+        return self.sock.read_needs_write or (super()._wants_write() and not self.sock.write_needs_read)

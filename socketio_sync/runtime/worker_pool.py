@@ -122,9 +122,10 @@ class WorkerPool:
             while True:
                 try:
                     run_job(worker.job, worker.label)
-                finally:
-                    more = self._next_job(worker)
-                    self._job_ended()
+                except BaseException:  # sys.exit() in a handler would end just this thread, and lose it to the pool
+                    logger.exception("a job tried to end its thread: %s", label_text(worker.label) or worker.job)
+                more = self._next_job(worker)
+                self._job_ended()
                 if not more and not self._wait(worker):
                     return
         finally:

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+from threading import Barrier
+from threading import Thread
+
+import pytest
+
+from socketio_sync.runtime.base import Runtime
+from socketio_sync.runtime.mailbox import BUDGET_ITEMS
+from socketio_sync.runtime.mailbox import BUDGET_SECONDS
+from socketio_sync.runtime.mailbox import Mailbox
+from tests.support.fake_runtime import FakeRuntime
+from tests.support.timing import scaled
+
+
+def test_items_are_handled_in_order_and_never_in_post(runtime: Runtime) -> None:
+    handled: list[int] = []
+    mailbox = Mailbox(runtime, handled.append)
+    for number in range(500):
+        mailbox.post(number)
+    assert runtime.wait_idle(scaled(5))
+    assert handled == list(range(500))
+    assert mailbox.pending == 0
+
+
+def test_one_at_a_time_from_many_threads_and_each_threads_in_order(runtime: Runtime) -> None:
+    width, each = 8, 500
+    inside, most, handled = 0, 0, []
+
+    def handle(item: tuple[int, int]) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        handled.append(item)
+        inside -= 1
+
+    mailbox = Mailbox(runtime, handle)
+    barrier = Barrier(width)
+
+    def post(who: int) -> None:
+        barrier.wait()
+        for number in range(each):
+            mailbox.post((who, number))
+
+    threads = [Thread(target=post, args=(who,)) for who in range(width)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert runtime.wait_idle(scaled(10))
+    assert most == 1
+    assert len(handled) == width * each
+    for who in range(width):
+        assert [number for source, number in handled if source == who] == list(range(each))
+
+
+def test_a_blocked_mailbox_does_not_hinder_another(runtime: Runtime) -> None:
+    go, free = runtime.event(), runtime.event()
+    blocked = Mailbox(runtime, lambda item: go.wait(scaled(5)))
+    blocked.post(1)
+    blocked.post(2)
+    Mailbox(runtime, lambda item: free.set()).post(1)
+    assert free.wait(scaled(5))
+    go.set()
+    assert runtime.wait_idle(scaled(5))
+
+
+def test_a_handler_may_post_to_its_own_mailbox(runtime: Runtime) -> None:
+    handled: list[int] = []
+
+    def handle(item: int) -> None:
+        handled.append(item)
+        if item < 100:
+            mailbox.post(item + 1)
+
+    mailbox = Mailbox(runtime, handle)
+    mailbox.post(0)
+    assert runtime.wait_idle(scaled(5))
+    assert handled == list(range(101))
+
+
+def test_a_failing_handler_is_logged_and_the_next_item_comes(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    handled: list[int] = []
+
+    def handle(item: int) -> None:
+        handled.append(item)
+        if item == 1:
+            raise ValueError("a fault of the handler")
+
+    mailbox = Mailbox(runtime, handle, label="chat of /")
+    for item in (1, 2, 3):
+        mailbox.post(item)
+    assert runtime.wait_idle(scaled(5))
+    assert handled == [1, 2, 3]
+    assert "a fault of the handler" in caplog.text
+    assert "chat of /" in caplog.text
+
+
+def test_after_the_budget_of_items_others_have_their_turn() -> None:
+    runtime = FakeRuntime()
+    handled: list[str] = []
+    busy = Mailbox(runtime, lambda item: handled.append("busy"))
+    for number in range(3 * BUDGET_ITEMS):
+        busy.post(number)
+    Mailbox(runtime, lambda item: handled.append("other")).post(1)
+    runtime.run_until_idle()
+    assert handled.index("other") == BUDGET_ITEMS
+    assert len(handled) == 3 * BUDGET_ITEMS + 1
+
+
+def test_after_the_budget_of_time_others_have_their_turn() -> None:
+    runtime = FakeRuntime()
+    handled: list[str] = []
+
+    def slow(item: int) -> None:
+        handled.append("slow")
+        runtime.sleep(BUDGET_SECONDS * 2)
+
+    mailbox = Mailbox(runtime, slow)
+    mailbox.post(1)
+    mailbox.post(2)
+    runtime.run_until_idle()
+    assert handled == ["slow"]
+    Mailbox(runtime, lambda item: handled.append("other")).post(1)
+    runtime.advance(1)
+    assert handled == ["slow", "other", "slow"]
+
+
+class Gauge:
+    """A mailbox whose handler waits for the test, and what it says about room."""
+
+    def __init__(self, runtime: Runtime, **limits: int) -> None:
+        self.said: list[str] = []
+        self.go = runtime.event()
+        self.mailbox = Mailbox(
+            runtime,
+            lambda item: self.go.wait(),
+            on_full=lambda: self.said.append("full"),
+            on_room=lambda: self.said.append("room"),
+            **limits,
+        )
+
+
+def test_full_is_said_once_and_room_at_half() -> None:
+    runtime = FakeRuntime()
+    gauge = Gauge(runtime, limit=10)
+    gauge.mailbox.post(0)
+    runtime.run_until_idle()  # the first is being handled and does not count
+    for number in range(9):
+        gauge.mailbox.post(number)
+    assert gauge.said == []
+    gauge.mailbox.post(9)
+    gauge.mailbox.post(10)
+    assert gauge.said == ["full"]
+    assert gauge.mailbox.pending == 11
+    gauge.go.set()
+    runtime.run_until_idle()
+    assert gauge.said == ["full", "room"]
+    assert gauge.mailbox.pending == 0
+
+
+def test_bytes_count_as_well() -> None:
+    runtime = FakeRuntime()
+    gauge = Gauge(runtime, byte_limit=1000)
+    gauge.mailbox.post(0, 5000)
+    assert gauge.said == ["full"]
+    runtime.run_until_idle()
+    assert gauge.said == ["full", "room"], "the one being handled does not count"
+    gauge.mailbox.post(0, 999)
+    assert gauge.said == ["full", "room"]
+    gauge.mailbox.post(0, 1)
+    assert gauge.said == ["full", "room", "full"]
+    gauge.go.set()
+    runtime.run_until_idle()
+    assert gauge.said == ["full", "room", "full", "room"]
+
+
+def test_a_worker_that_empties_it_while_full_is_being_said_leads_to_room(runtime: Runtime) -> None:
+    said: list[str] = []
+    started, go, empty = runtime.event(), runtime.event(), runtime.event()
+
+    def on_full() -> None:
+        go.set()
+        assert empty.wait(scaled(5))
+        said.append("full")
+
+    def handle(item: int) -> None:
+        if item == 0:
+            started.set()
+            go.wait(scaled(5))
+        elif item == 4:
+            empty.set()
+
+    mailbox = Mailbox(runtime, handle, limit=4, on_full=on_full, on_room=lambda: said.append("room"))
+    mailbox.post(0)
+    assert started.wait(scaled(5))
+    for item in (1, 2, 3, 4):
+        mailbox.post(item)
+    assert runtime.wait_idle(scaled(5))
+    assert said == ["full", "room"]
+
+
+def test_every_full_is_followed_by_one_room_under_load(runtime: Runtime) -> None:
+    lock = runtime.lock()
+    balance, lowest, counts = 0, 0, {"full": 0, "room": 0}
+
+    def said(what: str, step: int) -> None:
+        nonlocal balance, lowest
+        with lock:
+            counts[what] += 1
+            balance += step
+            lowest = min(lowest, balance)
+
+    mailbox = Mailbox(
+        runtime, lambda item: None, limit=16, on_full=lambda: said("full", 1), on_room=lambda: said("room", -1)
+    )
+
+    def post() -> None:
+        for item in range(3000):
+            mailbox.post(item)
+
+    threads = [Thread(target=post) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert runtime.wait_idle(scaled(10))
+    assert balance == 0
+    assert lowest == 0
+    assert counts["full"] > 0

@@ -1,0 +1,306 @@
+"""The pools: how many workers there are, and that they come and go."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import gevent
+import gevent.local
+import gevent.lock
+import pytest
+
+from socketio_sync.runtime import base
+from socketio_sync.runtime import greenlets
+from socketio_sync.runtime import worker_pool
+from socketio_sync.runtime.base import Runtime
+from socketio_sync.runtime.greenlets import GeventRuntime
+from socketio_sync.runtime.threads import ThreadRuntime
+from tests.support.channels import Pair
+from tests.support.timing import scaled
+
+
+@pytest.fixture
+def short_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (base, greenlets, worker_pool):
+        monkeypatch.setattr(module, "IDLE_SECONDS", 0.1)
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadRuntime]:
+    runtime = ThreadRuntime(handler_threads=4)
+    yield runtime
+    runtime.stop()
+
+
+@pytest.fixture
+def greens() -> Iterator[GeventRuntime]:
+    runtime = GeventRuntime()
+    yield runtime
+    runtime.stop()
+    gevent.sleep(0)
+
+
+def one_after_another(runtime: Runtime, count: int) -> set[int]:
+    """The workers that ran so many jobs, each submitted when the one before had ended."""
+    seen: set[int] = set()
+    for _ in range(count):
+        runtime.submit(lambda: seen.add(id(gevent.getcurrent())))
+        assert runtime.wait_idle(scaled(5))
+        runtime.sleep(0)
+    return seen
+
+
+class TestThreads:
+    def test_no_thread_without_work(self) -> None:
+        before = threading.active_count()
+        runtime = ThreadRuntime()
+        runtime.event()
+        runtime.lock()
+        assert threading.active_count() == before
+
+    def test_idle_threads_are_used_again(self, threads: ThreadRuntime) -> None:
+        one_after_another(threads, 50)
+        assert threads._pool.threads <= 2
+
+    def test_the_limit_holds_and_jobs_wait_in_order(self, threads: ThreadRuntime) -> None:
+        go, started = threads.event(), []
+        full = threads.event()
+
+        def job(number: int) -> None:
+            started.append(number)
+            if len(started) == 4:
+                full.set()
+            go.wait(scaled(5))
+
+        for number in range(20):
+            threads.submit(lambda number=number: job(number))
+        assert full.wait(scaled(5))
+        assert threads._pool.threads == 4
+        assert threads.active_jobs == 20
+        assert sorted(started) == [0, 1, 2, 3]
+        go.set()
+        assert threads.wait_idle(scaled(5))
+        assert len(started) == 20
+        assert max(abs(number - place) for place, number in enumerate(started)) <= 4
+
+    def test_one_warning_names_those_that_hold_the_threads(
+        self, threads: ThreadRuntime, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        go = threads.event()
+        for label in ["save of /", "save of /", lambda: "load of /"]:
+            threads.submit(lambda: go.wait(scaled(5)), label)
+        for _ in range(10):
+            threads.submit(lambda: go.wait(scaled(5)))
+        go.set()
+        assert threads.wait_idle(scaled(5))
+        warnings = [record.getMessage() for record in caplog.records]
+        assert len(warnings) == 1
+        assert "all 4 handler threads are taken" in warnings[0]
+        assert "save of / (2)" in warnings[0]
+        assert "load of / (1)" in warnings[0]
+
+    def test_threads_are_daemons_with_our_name(self, threads: ThreadRuntime) -> None:
+        seen: list[threading.Thread] = []
+        threads.submit(lambda: seen.append(threading.current_thread()))
+        threads.call_soon(lambda: seen.append(threading.current_thread()))
+        assert threads.wait_idle(scaled(5))
+        while len(seen) < 2:
+            threads.sleep(0.001)
+        assert {thread.name for thread in seen} == {"socketio_sync-worker", "socketio_sync-io"}
+        assert all(thread.daemon for thread in seen)
+
+    def test_threads_nobody_needs_end(self, threads: ThreadRuntime, short_idle: None) -> None:
+        go = threads.event()
+        for _ in range(4):
+            threads.submit(lambda: go.wait(scaled(5)))
+        go.set()
+        assert threads.wait_idle(scaled(5))
+        while threads._pool.threads:
+            threads.sleep(0.01)
+        ran = threads.event()
+        threads.submit(ran.set)
+        assert ran.wait(scaled(5))
+
+    def test_jobs_that_come_as_threads_end_are_not_lost(
+        self, threads: ThreadRuntime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(worker_pool, "IDLE_SECONDS", 0.0005)
+        for _ in range(1000):
+            ran = threads.event()
+            threads.submit(ran.set)
+            assert ran.wait(scaled(5))
+            threads.sleep(0.0005)
+
+    def test_a_job_that_ends_its_thread_ends_only_the_job(
+        self, threads: ThreadRuntime, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def leave() -> None:
+            raise SystemExit(1)
+
+        for _ in range(10):
+            threads.submit(leave)
+        assert threads.wait_idle(scaled(5))
+        ran = threads.event()
+        threads.submit(ran.set)
+        assert ran.wait(scaled(5))
+        assert "SystemExit" in caplog.text
+
+    def test_the_io_thread_ends_when_nothing_is_left_and_comes_back(
+        self, threads: ThreadRuntime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("socketio_sync.runtime.threads.IDLE_SECONDS", 0.05)
+        for _ in range(3):
+            pair = Pair(threads)
+            pair.channel.start()
+            pair.peer.send(b"x")
+            assert pair.recorder.wait_for(1) == b"x"
+            pair.close()
+            while threads._io_running:
+                threads.sleep(0.01)
+            assert threads._selector is None
+
+    def test_calls_that_come_as_the_io_thread_ends_are_not_lost(
+        self, threads: ThreadRuntime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("socketio_sync.runtime.threads.IDLE_SECONDS", 0.0005)
+        for _ in range(500):
+            called = threads.event()
+            threads.call_soon(called.set)
+            assert called.wait(scaled(5))
+            threads.sleep(0.0005)
+
+    def test_stop_ends_the_threads(self) -> None:
+        before = threading.active_count()
+        runtime = ThreadRuntime()
+        runtime.timers.call_later(3600, print)
+        one_after_another(runtime, 3)
+        pair = Pair(runtime)
+        pair.channel.start()
+        runtime.stop()
+        assert pair.peer.recv(1) == b""
+        pair.peer.close()
+        while threading.active_count() > before:
+            runtime.sleep(0.01)
+
+
+class TestGreenlets:
+    def test_idle_greenlets_are_used_again(self, greens: GeventRuntime) -> None:
+        assert len(one_after_another(greens, 50)) == 1
+
+    def test_greenlets_nobody_needs_end(self, greens: GeventRuntime, short_idle: None) -> None:
+        go = greens.event()
+        for _ in range(50):
+            greens.submit(lambda: go.wait(scaled(5)))
+        gevent.sleep(0)
+        assert len(greens._workers) == 50
+        go.set()
+        assert greens.wait_idle(scaled(5))
+        while greens._workers:
+            gevent.sleep(0.01)
+        while greens.timers:
+            gevent.sleep(0.01)
+        assert len(one_after_another(greens, 3)) == 1
+
+    def test_gevents_own_tools_work_in_jobs(self, greens: GeventRuntime) -> None:
+        semaphore, local = gevent.lock.BoundedSemaphore(1), gevent.local.local()
+        inside: list[int] = []
+
+        def job(number: int) -> None:
+            local.number = number
+            with semaphore:
+                gevent.sleep(0.001)
+                inside.append(local.number)
+                with gevent.Timeout(0.001, False):
+                    gevent.sleep(scaled(5))
+
+        for number in range(10):
+            greens.submit(lambda number=number: job(number))
+        assert greens.wait_idle(scaled(5))
+        assert sorted(inside) == list(range(10))
+
+    def test_a_killed_job_ends_its_worker_and_nothing_else(self, greens: GeventRuntime) -> None:
+        running = greens.event()
+        victims: list[gevent.Greenlet] = []
+
+        def job() -> None:
+            victims.append(gevent.getcurrent())
+            running.set()
+            gevent.sleep(scaled(60))
+
+        greens.submit(job)
+        assert running.wait(scaled(5))
+        victims[0].kill()
+        assert greens.wait_idle(scaled(5))
+        assert greens._workers == set()
+        ran = greens.event()
+        greens.submit(ran.set)
+        assert ran.wait(scaled(5))
+
+    def test_a_timeout_that_a_job_left_running_does_not_meet_another_job(
+        self, greens: GeventRuntime, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        greens.submit(lambda: gevent.Timeout(0.01).start())
+        assert greens.wait_idle(scaled(5))
+        gevent.sleep(0.05)
+        assert greens._workers == set()
+        assert greens._idle == []
+        ran = greens.event()
+        greens.submit(ran.set)
+        assert ran.wait(scaled(5))
+        assert "Timeout" in capfd.readouterr().err, "gevent reports it as for any greenlet"
+
+    def test_a_stray_switch_does_not_wake_an_idle_worker(self, greens: GeventRuntime) -> None:
+        one_after_another(greens, 1)
+        (worker,) = greens._workers
+        greens.hub.loop.run_callback(worker.greenlet.switch)
+        gevent.sleep(0)
+        gevent.sleep(0)
+        assert greens._idle == [worker]
+        assert len(one_after_another(greens, 3)) == 1
+
+    def test_a_job_that_submits_itself_lets_sockets_be_read(self, greens: GeventRuntime) -> None:
+        pair = Pair(greens)
+        pair.channel.start()
+        rounds = 0
+
+        def again() -> None:
+            nonlocal rounds
+            rounds += 1
+            if rounds == 5:
+                pair.peer._sock.send(b"x")
+            if not pair.recorder.data and rounds < 1000:
+                greens.submit(again)
+
+        greens.submit(again)
+        assert greens.wait_idle(scaled(5))
+        assert rounds <= 8, "it came before the sockets were looked at"
+        pair.close()
+
+    def test_a_native_thread_cannot_start_it(self) -> None:
+        errors: list[Exception] = []
+
+        def start() -> None:
+            try:
+                GeventRuntime()
+            except RuntimeError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=start)
+        thread.start()
+        thread.join()
+        assert "hub" in str(errors[0])
+
+    def test_stop_ends_the_greenlets(self) -> None:
+        runtime = GeventRuntime()
+        go = runtime.event()
+        runtime.submit(lambda: go.wait(scaled(5)))
+        ran = runtime.event()
+        runtime.submit(ran.set)
+        assert ran.wait(scaled(5))
+        workers = [worker.greenlet for worker in runtime._workers]
+        runtime.stop()
+        go.set()
+        gevent.joinall(workers, scaled(5))
+        assert all(worker.dead for worker in workers)
+        assert runtime._workers == set()
