@@ -24,6 +24,10 @@ UPGRADE = "5"
 NOOP = "6"
 
 
+def _frame(type: str, message: str | bytes) -> bytes:
+    return text_frame(type + message) if isinstance(message, str) else binary_frame(message)
+
+
 class EncodedPacket:
     """One packet and its attachments, ready for any transport.
 
@@ -33,28 +37,36 @@ class EncodedPacket:
         compress: False asks the transports not to compress it.
     """
 
-    __slots__ = ("_deflated", "_polling", "_websocket", "_websocket_v3", "compress", "messages", "size", "type")
+    __slots__ = ("_deflated", "_polling", "_websocket", "_websocket_v3", "compress", "messages", "type")
 
     def __init__(self, messages: Sequence[str | bytes], *, type: str = MESSAGE, compress: bool = True) -> None:
         self.messages = tuple(messages)
         self.type = type
         self.compress = compress
-        # Characters and bytes, not the exact wire length: it bounds queues, and is exact for ASCII.
-        self.size = sum(map(len, self.messages)) + len(self.messages)
         self._websocket: bytes | None = None
         self._websocket_v3: bytes | None = None
         self._polling: tuple[str, ...] | None = None
         self._deflated: tuple[int, bytes] | None = None
 
     @property
+    def size(self) -> int:
+        """Characters and bytes: not the exact length on the wire, but exact for ASCII; it bounds queues."""
+        return sum(map(len, self.messages)) + len(self.messages)
+
+    @property
     def websocket(self) -> bytes:
         """The finished unmasked WebSocket frames of Engine.IO 4: one a message."""
-        if self._websocket is None:
-            self._websocket = b"".join(
-                text_frame(self.type + message) if isinstance(message, str) else binary_frame(message)
-                for message in self.messages
-            )
-        return self._websocket
+        frames = self._websocket
+        if frames is None:
+            head = self.messages[0]
+            if isinstance(head, str):
+                frames = text_frame(self.type + head)
+                if len(self.messages) > 1:
+                    frames += b"".join([_frame(self.type, message) for message in self.messages[1:]])
+            else:
+                frames = b"".join([_frame(self.type, message) for message in self.messages])
+            self._websocket = frames
+        return frames
 
     @property
     def websocket_v3(self) -> bytes:
