@@ -52,8 +52,10 @@ class _Answer:
             if self.expire():
                 abandon()
 
+        if self._settled:
+            return
         self._timer = runtime.timers.call_later(seconds, late)
-        if self._settled:  # before there was a timer; who settles it from now on sees the timer
+        if self._settled:  # a moment ago, without seeing the timer
             self._timer.cancel()
 
     def _finish(self) -> None:
