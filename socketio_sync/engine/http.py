@@ -8,10 +8,11 @@ from dataclasses import field
 from typing import Any
 from typing import Literal
 from typing import Protocol
-from urllib.parse import parse_qsl
 from urllib.parse import quote
 
 from socketio_sync.exceptions import ProtocolError
+from socketio_sync.protocol.engineio_handshake import EngineError
+from socketio_sync.protocol.engineio_handshake import parse_query
 
 # Read at most this much of a body of unknown length at once.
 _CHUNK = 65536
@@ -71,7 +72,7 @@ class Request:
         method: in upper case.
         path: PATH_INFO, decoded.
         query_string: as sent.
-        query: its decoded pairs; of a repeated name the last counts.
+        query: its decoded pairs; of a repeated name the last counts. Empty if there is too much of it.
         remote_address: of the TCP connection (or what a proxy fix in front made of it), "" if unknown.
         secure: the scheme is https.
     """
@@ -84,7 +85,10 @@ class Request:
         self.method: str = environ["REQUEST_METHOD"].upper()
         self.path = _text(environ.get("PATH_INFO", ""))
         self.query_string: str = environ.get("QUERY_STRING", "")
-        self.query = dict(parse_qsl(_text(self.query_string), keep_blank_values=True))
+        try:
+            self.query = parse_query(self.query_string)
+        except EngineError:
+            self.query = {}  # longer than is read: refused as one that names no transport
         self.remote_address: str = environ.get("REMOTE_ADDR") or ""
         self.secure: bool = environ.get("wsgi.url_scheme") == "https"
 
