@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from socketio_sync.exceptions import ProtocolError
 from socketio_sync.protocol.engineio_payload import decode_payload
-from tests.fuzz.harness import main
 
 CORPUS = [
     b"4hello",
@@ -27,7 +26,3 @@ def target(data: bytes) -> None:
     for type, content in packets:
         assert type in tuple("0123456")
         assert isinstance(content, str) or type == "4"
-
-
-if __name__ == "__main__":
-    main(target, CORPUS)

@@ -8,7 +8,6 @@ from socketio_sync.protocol.engineio_handshake import MAX_QUERY_FIELDS
 from socketio_sync.protocol.engineio_handshake import EngineError
 from socketio_sync.protocol.engineio_handshake import parse_query
 from socketio_sync.protocol.engineio_handshake import parse_revision
-from tests.fuzz.harness import main
 
 CORPUS = [
     b"EIO=4&transport=polling",
@@ -31,7 +30,3 @@ def target(data: bytes) -> None:
     assert len(fields) <= MAX_QUERY_FIELDS
     assert sum(len(name) + len(value) for name, value in fields.items()) <= len(query)
     assert parse_revision(fields) in (3, 4)
-
-
-if __name__ == "__main__":
-    main(target, CORPUS)

@@ -6,7 +6,6 @@ from socketio_sync.exceptions import ProtocolError
 from socketio_sync.protocol.engineio_v3 import decode_packet_v3
 from socketio_sync.protocol.engineio_v3 import decode_payload_v3
 from socketio_sync.protocol.engineio_v3 import encode_payload_v3
-from tests.fuzz.harness import main
 
 # The first byte chooses: a text body, a binary body, a text message, a binary message.
 CORPUS = [
@@ -43,7 +42,3 @@ def target(data: bytes) -> None:
     if packets:
         assert decode_payload_v3(encode_payload_v3(packets)) == packets
         assert decode_payload_v3(encode_payload_v3(packets, base64=True)) == packets
-
-
-if __name__ == "__main__":
-    main(target, CORPUS)

@@ -3,17 +3,12 @@
 A target is a module here with a ``CORPUS`` of good inputs and a function ``target(data)``, which puts any bytes into
 one decoder. It lets through a value or the decoder's own error, and checks that the value is bounded by the input;
 anything else that is raised is a find.
-
-``python -m tests.fuzz.<target>`` runs one until it finds something; with atheris, libFuzzer's options may follow. Files
-given as arguments, such as those which libFuzzer leaves behind, are run alone.
 """
 
 from __future__ import annotations
 
-import pathlib
 import random
 import sys
-import tempfile
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -89,25 +84,3 @@ def weight(value: Any) -> int:
         elif isinstance(item, (list, tuple)):
             pending += item
     return total
-
-
-def main(target: Target, corpus: Sequence[bytes]) -> None:
-    """Fuzz until something is found or Ctrl-C; files given as arguments are put in first, and alone."""
-    files = [argument for argument in sys.argv[1:] if pathlib.Path(argument).is_file()]
-    if files:
-        run(target, (pathlib.Path(file).read_bytes() for file in files))
-        return
-    try:
-        import atheris
-    except ImportError:
-        seed = random.randrange(1 << 32)
-        print(f"atheris is not installed: mutating the corpus, seed {seed}", file=sys.stderr)
-        run(target, mutations(corpus, seed))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        # libFuzzer writes what it learns into the first folder given, so this one comes last.
-        for number, data in enumerate(corpus):
-            (pathlib.Path(folder) / str(number)).write_bytes(data)
-        atheris.instrument_all()
-        atheris.Setup([*sys.argv, folder], target)
-        atheris.Fuzz()

@@ -7,7 +7,6 @@ import re
 
 from socketio_sync.protocol.jsonp import unwrap
 from socketio_sync.protocol.jsonp import wrap
-from tests.fuzz.harness import main
 
 CORPUS = [
     b"d=14%3A42%5B%22m%22%2C%22a%5C%5Cnb%22%5D",
@@ -28,7 +27,3 @@ def target(data: bytes) -> None:
     assert match is not None
     assert len(script.splitlines()) == 1 or not {"\n", "\r", "\u2028", "\u2029"} & set(script)
     assert json.loads(match[1]) == body
-
-
-if __name__ == "__main__":
-    main(target, CORPUS)

@@ -8,7 +8,6 @@ from socketio_sync.exceptions import ProtocolError
 from socketio_sync.protocol.socketio_msgpack import MsgpackParser
 from socketio_sync.protocol.socketio_packet import RESERVED_EVENTS
 from socketio_sync.protocol.socketio_packet import Packet
-from tests.fuzz.harness import main
 from tests.fuzz.harness import weight
 
 _parser = MsgpackParser()
@@ -49,7 +48,3 @@ def target(data: bytes) -> None:
     else:
         assert packet.type in (0, 1, 4) and packet.id is None
         assert packet.data is None or isinstance(packet.data, dict) or packet.type == 4
-
-
-if __name__ == "__main__":
-    main(target, CORPUS)

@@ -6,7 +6,6 @@ from socketio_sync.exceptions import ProtocolError
 from socketio_sync.protocol.socketio_packet import RESERVED_EVENTS
 from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.protocol.socketio_parser import DefaultParser
-from tests.fuzz.harness import main
 from tests.fuzz.harness import weight
 
 # Messages end with a newline; those that begin with # are binary.
@@ -64,7 +63,3 @@ def _check(packet: Packet) -> None:
         return
     again = _parser.decoder(1 << 20)
     assert [again.add(message) for message in messages][-1] == packet
-
-
-if __name__ == "__main__":
-    main(target, CORPUS)

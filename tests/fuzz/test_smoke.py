@@ -14,12 +14,12 @@ import pytest
 from tests.fuzz.harness import mutations
 from tests.fuzz.harness import run
 
-ROUNDS = int(os.environ.get("SOCKETIO_SYNC_FUZZ_ROUNDS", "20000"))
+ROUNDS = int(os.environ.get("SOCKETIO_SYNC_FUZZ_ROUNDS", "6000"))
 HERE = pathlib.Path(__file__).parent
-TARGETS = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in ("harness", "test_smoke"))
+TARGETS = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in ("__main__", "harness", "test_smoke"))
 
 
-@pytest.mark.timeout(max(60, ROUNDS // 500))
+@pytest.mark.timeout(max(60, ROUNDS // 100))
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_target_finds_nothing(name: str) -> None:
     module = importlib.import_module(f"tests.fuzz.{name}")
@@ -45,7 +45,7 @@ def test_a_file_can_be_run_again(tmp_path: pathlib.Path) -> None:
     found = tmp_path / "crash"
     found.write_bytes(b"4hello")
     subprocess.run(
-        [sys.executable, "-m", "tests.fuzz.engineio_payload", str(found)],
+        [sys.executable, "-m", "tests.fuzz", "engineio_payload", str(found)],
         cwd=HERE.parent.parent,
         check=True,
         timeout=30,

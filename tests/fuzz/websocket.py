@@ -15,7 +15,6 @@ from socketio_sync.protocol.websocket import masked
 from socketio_sync.protocol.websocket import ping_frame
 from socketio_sync.protocol.websocket import text_frame
 from socketio_sync.protocol.websocket_deflate import Inflate
-from tests.fuzz.harness import main
 
 LIMIT = 1000
 
@@ -66,7 +65,3 @@ def _decode(choice: int, pieces: list[bytes]) -> tuple[list[Event], int | None]:
         assert not isinstance(event, (str, bytes)) or len(event) <= LIMIT
     assert code in (None, 1002, 1007, 1008, 1009)
     return events, code
-
-
-if __name__ == "__main__":
-    main(target, CORPUS)

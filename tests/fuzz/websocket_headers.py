@@ -7,7 +7,6 @@ from socketio_sync.protocol.websocket_handshake import HandshakeError
 from socketio_sync.protocol.websocket_handshake import accept_key
 from socketio_sync.protocol.websocket_handshake import check_handshake
 from socketio_sync.protocol.websocket_handshake import choose_subprotocol
-from tests.fuzz.harness import main
 
 _NAMES = ("Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol")
 CORPUS = [
@@ -38,7 +37,3 @@ def target(data: bytes) -> None:
         assert answer.startswith("permessage-deflate; server_no_context_takeover")
         assert answer.isascii() and answer.isprintable()
         assert 8 <= inflate.window_bits <= 15
-
-
-if __name__ == "__main__":
-    main(target, CORPUS)
