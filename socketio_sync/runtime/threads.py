@@ -177,10 +177,9 @@ class ThreadRuntime(Runtime):
 
     def _is_needed(self) -> bool:
         return bool(self._calls or self.channels or (self.timers and not self._stopped))
-
     def _patience(self) -> float:
         """How long the I/O thread may sleep."""
-        if self._calls:
+        if self._calls or (self._stopped and not self.channels):
             return 0.0
         delay = self.timers.next_delay()
         if delay is not None:

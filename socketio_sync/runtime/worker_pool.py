@@ -139,7 +139,9 @@ class WorkerPool:
                 worker.job, worker.label = self._waiting.popleft()
                 return True
             self._busy.discard(worker)
-            if not self._stopped:
+            if self._stopped:
+                worker.gate.release()  # it will not wait
+            else:
                 self._idle.append(worker)
             return False
 
