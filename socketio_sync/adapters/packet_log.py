@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -47,6 +48,7 @@ class Offset(NamedTuple):
         return None if milliseconds is None or repeat is None else cls(milliseconds, repeat + 1)
 
 
+@lru_cache(maxsize=256)
 def _base64(number: int) -> str:
     digits = ""
     while True:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -52,7 +51,7 @@ class BroadcastMethods:
             TypeError: not a str or an iterable of str.
         """
         nsp, options = self._target()
-        return BroadcastOperator(nsp, replace(options, rooms=(options.rooms or frozenset()) | room_names(rooms)))
+        return BroadcastOperator(nsp, options._replace(rooms=(options.rooms or frozenset()) | room_names(rooms)))
 
     def in_(self, rooms: str | Iterable[str]) -> BroadcastOperator:
         """The same as ``to``."""
@@ -61,7 +60,7 @@ class BroadcastMethods:
     def except_(self, rooms: str | Iterable[str]) -> BroadcastOperator:
         """Nobody who is in one of these rooms; several add up."""
         nsp, options = self._target()
-        return BroadcastOperator(nsp, replace(options, except_=options.except_ | room_names(rooms)))
+        return BroadcastOperator(nsp, options._replace(except_=options.except_ | room_names(rooms)))
 
     @property
     def broadcast(self) -> BroadcastOperator:
@@ -72,18 +71,18 @@ class BroadcastMethods:
     def local(self) -> BroadcastOperator:
         """Only clients of this server."""
         nsp, options = self._target()
-        return BroadcastOperator(nsp, replace(options, local=True))
+        return BroadcastOperator(nsp, options._replace(local=True))
 
     @property
     def volatile(self) -> BroadcastOperator:
         """Drop it for a client for which anything waits to be sent."""
         nsp, options = self._target()
-        return BroadcastOperator(nsp, replace(options, volatile=True))
+        return BroadcastOperator(nsp, options._replace(volatile=True))
 
     def compress(self, compress: bool) -> BroadcastOperator:
         """Whether the transports may compress it."""
         nsp, options = self._target()
-        return BroadcastOperator(nsp, replace(options, compress=boolean("compress", compress)))
+        return BroadcastOperator(nsp, options._replace(compress=boolean("compress", compress)))
 
     def timeout(self, seconds: float) -> BroadcastOperator:
         """How long answers may take, instead of ``ack_timeout``.
@@ -92,7 +91,7 @@ class BroadcastMethods:
             ValueError: not between 0 and 1000 seconds.
         """
         nsp, options = self._target()
-        return BroadcastOperator(nsp, replace(options, timeout=check_duration("timeout", seconds)))
+        return BroadcastOperator(nsp, options._replace(timeout=check_duration("timeout", seconds)))
 
     # Emitting
 
@@ -223,15 +222,18 @@ class SocketMethods:
     def broadcast(self) -> BroadcastOperator:
         """Everybody but this socket."""
         socket, options = self._target()
-        return BroadcastOperator(socket.nsp, replace(options, except_=options.except_ | {socket.id}))
+        return BroadcastOperator(socket.nsp, options._replace(except_=options.except_ | {socket.id}))
 
     def to(self, rooms: str | Iterable[str]) -> BroadcastOperator:
         """Only who is in one of these rooms, but never this socket."""
-        return self.broadcast.to(rooms)
+        socket, options = self._target()
+        return BroadcastOperator(
+            socket.nsp, options._replace(rooms=room_names(rooms), except_=options.except_ | {socket.id})
+        )
 
     def in_(self, rooms: str | Iterable[str]) -> BroadcastOperator:
         """The same as ``to``."""
-        return self.broadcast.to(rooms)
+        return self.to(rooms)
 
     def except_(self, rooms: str | Iterable[str]) -> BroadcastOperator:
         """Everybody but this socket and who is in one of these rooms."""
@@ -248,12 +250,12 @@ class SocketMethods:
     def volatile(self) -> SocketOperator:
         """Drop it if anything waits to be sent."""
         socket, options = self._target()
-        return SocketOperator(socket, replace(options, volatile=True))
+        return SocketOperator(socket, options._replace(volatile=True))
 
     def compress(self, compress: bool) -> SocketOperator:
         """Whether the transports may compress it."""
         socket, options = self._target()
-        return SocketOperator(socket, replace(options, compress=boolean("compress", compress)))
+        return SocketOperator(socket, options._replace(compress=boolean("compress", compress)))
 
     def timeout(self, seconds: float) -> SocketOperator:
         """How long an answer may take.
@@ -262,7 +264,7 @@ class SocketMethods:
             ValueError: not between 0 and 1000 seconds.
         """
         socket, options = self._target()
-        return SocketOperator(socket, replace(options, timeout=check_duration("timeout", seconds)))
+        return SocketOperator(socket, options._replace(timeout=check_duration("timeout", seconds)))
 
     def emit(
         self, event: str, *args: Any, callback: Callback | None = None, error_callback: Callback | None = None
