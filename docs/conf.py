@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version as installed
+import configparser
+from pathlib import Path
+
+_setup = configparser.ConfigParser()
+_setup.read(Path(__file__).parent.parent / "setup.cfg")
 
 project = "socketio_sync"
 copyright = "The socketio_sync maintainers"
-release = version = installed(project)
+release = version = _setup["metadata"]["version"]
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build"]
+napoleon_use_ivar = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_class_signature = "separated"
