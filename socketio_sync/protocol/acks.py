@@ -20,8 +20,8 @@ class PendingAcks:
     """Pending acks by id.
 
     No lock: each step is one operation on a dict, so whoever takes an entry out is the one that may call it. ``add``
-    looks for ``close`` after it has put its entry in, ``close`` takes out what it finds after it has set the flag: one of
-    them sees the other.
+    looks for ``close`` after it has put its entry in, ``close`` takes out what it finds after it has set the flag: one
+    of them sees the other.
 
     Args:
         limit: how many may be pending at once (the option ``max_pending_acks``).

@@ -183,10 +183,10 @@ class ClientConnection:
             data = {"sid": socket.id} if socket.pid is None else {"sid": socket.id, "pid": socket.pid}
         return self._encode(Packet(CONNECT, socket.name, data))
 
-    def refuse(self, name: str, error: ConnectError) -> None:
-        """Send CONNECT_ERROR. Protocol 3 has no object for it, but the data or else the message."""
+    def refuse(self, name: str, error: ConnectError, *, by_middleware: bool) -> None:
+        """Send CONNECT_ERROR; in protocol 3 a middleware's is no object, but the data or else the message."""
         data: Any
-        if self.connection.protocol == 3:
+        if by_middleware and self.connection.protocol == 3:
             data = error.message if error.data is None else error.data
         else:
             data = {"message": error.message} if error.data is None else {"message": error.message, "data": error.data}

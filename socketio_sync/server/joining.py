@@ -27,6 +27,7 @@ INTERNAL_ERROR = "internal error"
 
 def join_namespace(socket: SocketLife) -> bool:
     """Accept the socket, or refuse it and tell the client; False if it was refused or has gone meanwhile."""
+    nsp: Namespace | None = None
     session: Session | None = None
     try:
         nsp = socket.nsp = socket.server.enter(socket.name, socket.auth)
@@ -34,10 +35,10 @@ def join_namespace(socket: SocketLife) -> bool:
         if session is None or not _skips_middlewares(socket):
             _ask_middlewares(socket, nsp)
     except BaseException as error:
-        if session is not None:
-            socket.nsp.adapter.persist_session(session)
+        if nsp is not None and session is not None:
+            nsp.adapter.persist_session(session)
         if socket.close("server namespace disconnect", by_client=False):
-            socket.client.refuse(socket.name, as_refusal(error))
+            socket.client.refuse(socket.name, as_refusal(error), by_middleware=nsp is not None)
         if isinstance(error, Exception):
             return False
         raise

@@ -50,7 +50,7 @@ def test_a_query_is_a_part_of_the_name_in_protocol_5():
 @pytest.mark.parametrize(
     "messages",
     [
-        ["2[\"m\"]"],
+        ['2["m"]'],
         ["31[]"],
         ["1"],
         ["0", "0"],

@@ -419,7 +419,10 @@ def test_wrap_handlers_surrounds_everything_that_has_a_socket():
     io.use(lambda socket: seen.append("middleware"))
     io.on("connection", lambda socket: seen.append("handler"))
     peer, socket = connected(io)
-    assert seen == ["[connection", "(", "middleware", ")", "connection]", "[connection", "(", "handler", ")", "connection]"]
+    assert seen == [
+        *("[connection", "(", "middleware", ")", "connection]"),
+        *("[connection", "(", "handler", ")", "connection]"),
+    ]
     seen.clear()
 
     @socket.on("m")
