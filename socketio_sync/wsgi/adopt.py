@@ -38,6 +38,7 @@ _SERVERS = (
     # Django's runserver
     ("wsgi.input _read __self__ raw _sock", "wsgi.input _read __self__"),
 )
+_ESTABLISHED = 1  # tcpi_state, include/net/tcp_states.h
 # uWSGI has a descriptor, and a module instead of an environ entry; see _uwsgi_descriptor.
 
 
@@ -116,9 +117,19 @@ class ServerPeer:
             self._held.close()
 
     def gone(self) -> bool:
-        """Whether the server knows that the client has left; only waitress says."""
+        """Whether the client is known to have left, while its request is being answered by the server."""
+        if self._sock is not None:
+            return _has_left(self._sock)
         disconnected = (self._environ or {}).get("waitress.client_disconnected")
         return disconnected is not None and bool(disconnected())
+
+    def bury_if_gone(self) -> bool:
+        """If the client has left, give the server a dead socket: TLS servers log an error when they write to nobody."""
+        if not self.gone():
+            return False
+        self.take()
+        self.release()
+        return True
 
 
 class Spare:
@@ -258,6 +269,18 @@ def _kind(sock: Any) -> Kind:
     if getattr(sock, "_sslobj", None) is not None:
         return "hold"
     return "adopt" if _is_gevent(sock) or os.name == "posix" else "hold"
+
+
+def _has_left(sock: Any) -> bool:
+    """Linux knows the state of a TCP connection, whatever TLS has still to read."""
+    option = getattr(socket, "TCP_INFO", None)
+    if option is None or isinstance(sock, int) or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return False
+    try:
+        state: bytes = sock.getsockopt(socket.IPPROTO_TCP, option, 1)
+    except OSError:
+        return True
+    return state[0] != _ESTABLISHED
 
 
 def _no_delay(sock: Any) -> None:

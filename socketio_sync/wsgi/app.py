@@ -11,7 +11,7 @@ from typing import Protocol
 from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
 from socketio_sync.wsgi import client_files
-from socketio_sync.wsgi.adopt import Spare
+from socketio_sync.wsgi.adopt import ServerPeer
 from socketio_sync.wsgi.adopt import find_peer
 from socketio_sync.wsgi.shutdown import HostWatch
 
@@ -77,11 +77,11 @@ class WSGIApp:
         request = Request(environ, peer)
         self._watch.request_came(self._engine, peer.is_gevent)
         response = self._engine.handle(request)
-        if peer.spare is None:
+        if peer.spare is None and not (peer.kind == "hold" and peer.bury_if_gone()):
             return _respond(response, request, start_response)
         # The socket is ours: what the server writes reaches nobody, but its access log shows the status.
-        start_response(response.status, response.headers)
-        return Left(peer.spare)
+        start_response(response.status, [])
+        return Left(peer)
 
     def _refuse_twice(self, app: Any) -> None:
         """Follow the applications inside: a Flask app has its ``wsgi_app`` as we have."""
@@ -105,17 +105,19 @@ class Left(list[bytes]):
     One empty string makes uWSGI write the headers before it closes the response instead of after it.
     """
 
-    def __init__(self, spare: Spare) -> None:
+    def __init__(self, peer: ServerPeer) -> None:
         super().__init__([b""])
-        self._spare = spare
+        self._spare = peer.spare
 
     def close(self) -> None:
         """PEP 3333: the server is done with the response."""
-        self._spare.close()
+        if self._spare is not None:
+            self._spare.close()
 
 
 def _respond(response: Response, request: Request, start_response: StartResponse) -> Iterable[bytes]:
-    start_response(response.status, response.headers)
+    # How the connection goes on is the server's to say: waitress raises for a hop-by-hop header (PEP 3333).
+    start_response(response.status, [header for header in response.headers if header[0].lower() != "connection"])
     return [response.body] if response.body and request.method != "HEAD" else []
 
 

@@ -50,7 +50,8 @@ def nothing_is_left(server: Running) -> Iterator[None]:
     yield
     until(lambda: sessions(server)["connections"] == 0)
     until(lambda: server.debug()["sockets"] <= before["sockets"])
-    assert [line for line in server.trouble() if line in server.log[seen:]] == []
+    # Django warns of each 400, and that a session has left long-polling is tried here.
+    assert [line for line in server.trouble() if line in server.log[seen:] and " 400 " not in line] == []
 
 
 def ours(state: dict[str, Any]) -> int:
@@ -161,8 +162,6 @@ def test_websocket_300_kb_both_ways(server: Running) -> None:
 def test_upgrade(server: Running) -> None:
     if not websockets(server):
         pytest.skip("long-polling only")
-    if "websocket" in server.host.name and server.host.gevent:
-        pass  # gevent-websocket has sent the 101: the upgrade needs nothing else from it
     client = Polling(server.port, tls=server.tls).open()
     client.post("40")
     assert client.receive().startswith("40{")
