@@ -276,11 +276,7 @@ class GeventRuntime(Runtime):
         guarded(channel.on_writable)
 
     def forget(self, channel: Channel) -> None:
-        for watcher in (channel.reader, channel.writer):
-            if watcher is not None:
-                watcher.stop()
-                watcher.close()
-        channel.reader = channel.writer = None
+        _close_watchers(channel)
         self.channels.discard(channel)
 
     def _rearm(self) -> None:
@@ -328,8 +324,19 @@ class GeventRuntime(Runtime):
         self._set_wake_up()
 
     def _after_fork(self) -> None:
-        for channel in list(self.channels):
-            self.forget(channel)
+        for channel in self.channels:
+            _close_watchers(channel)
+        if self._wake_up is not None:
+            self._wake_up.stop()
+        self._after_poll.stop()
         self._start_empty()
         self._begin_anew()
-        self._loop.reinit()
+        self._loop.reinit()  # whose epoll descriptor would otherwise be the parent's as well
+
+
+def _close_watchers(channel: Channel) -> None:
+    for watcher in (channel.reader, channel.writer):
+        if watcher is not None:
+            watcher.stop()
+            watcher.close()
+    channel.reader = channel.writer = None

@@ -177,6 +177,7 @@ class ThreadRuntime(Runtime):
 
     def _is_needed(self) -> bool:
         return bool(self._calls or self.channels or (self.timers and not self._stopped))
+
     def _patience(self) -> float:
         """How long the I/O thread may sleep."""
         if self._calls or (self._stopped and not self.channels):

@@ -134,9 +134,7 @@ class TestReading:
         settle(pair.runtime)
         assert seen == [b"pong"]
 
-    def test_a_failing_receiver_loses_its_connection_only(
-        self, pair: Pair, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_a_failing_receiver_loses_its_connection_only(self, pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
         other = Pair(pair.runtime)
         pair.recorder.on_data = lambda data: 1 / 0
         pair.channel.start()

@@ -149,7 +149,6 @@ def test_the_end_is_no_error(pair: TLSPair) -> None:
 def test_the_end_with_a_goodbye_is_no_error(pair: TLSPair) -> None:
     pair.channel.start()
 
-
     def say_goodbye() -> None:
         with suppress(OSError):  # nobody owes it an answer
             pair.peer.unwrap()

@@ -59,9 +59,7 @@ def test_the_hook_may_write_to_a_channel(runtime: GeventRuntime) -> None:
     pair.close()
 
 
-def test_a_failing_hook_is_logged_and_called_again(
-    runtime: GeventRuntime, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failing_hook_is_logged_and_called_again(runtime: GeventRuntime, caplog: pytest.LogCaptureFixture) -> None:
     runtime.watch(lambda: 1 / 0)
     gevent.sleep(0.01)
     hold_the_hub(1.6)
