@@ -17,10 +17,13 @@ exclude_patterns = ["_build"]
 napoleon_use_ivar = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_class_signature = "separated"
 html_theme = "alabaster"
 html_theme_options = {
     "description": "Socket.IO for synchronous Python",
     "fixed_sidebar": True,
-    "page_width": "1100px",
+    "page_width": "1180px",
+    "sidebar_width": "260px",
+    "font_family": "system-ui, sans-serif",
+    "head_font_family": "system-ui, sans-serif",
+    "code_font_size": "0.85em",
 }

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TOUR = (ROOT / "docs" / "tour.rst").read_text()
-STOPS = re.findall(r"^   (\S+\.py) +([\w.]+) ", TOUR, flags=re.MULTILINE)
+STOPS = re.findall(r"^``(\S+\.py)`` +``([\w.]+)`` ", TOUR, flags=re.MULTILINE)
 
 
 def names(path: Path) -> set[str]:
