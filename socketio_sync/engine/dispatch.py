@@ -143,9 +143,7 @@ def _verify_allowed(engine: Engine, request: Request) -> None:
 # -- plain HTTP --------------------------------------------------------------------------------------------------------
 
 
-def _http(
-    engine: Engine, request: Request, connection: Connection | None, headers: list[tuple[str, str]]
-) -> Response:
+def _http(engine: Engine, request: Request, connection: Connection | None, headers: list[tuple[str, str]]) -> Response:
     if connection is None:
         return _open_polling(engine, request, headers)
     if connection.transport != "polling":
@@ -265,4 +263,4 @@ def _refuse_upgraded(request: Request, text: str) -> Response:
 
 def open_packet_of(text: str) -> EncodedPacket:
     """The open packet as the queue takes it."""
-    return EncodedPacket([text], type=OPEN)
+    return EncodedPacket([text], type=OPEN, compress=False)

@@ -38,6 +38,9 @@ SHORT_WAIT = 1.0
 GONE_TICK = 5.0
 
 
+Payload = tuple[str, bytes, bool]
+
+
 class PayloadFormat:
     """How packets become the body of a GET's answer, and the body of a POST packets: fixed by the handshake.
 
@@ -55,8 +58,12 @@ class PayloadFormat:
         self.base64 = base64 or jsonp is not None
         self.jsonp = jsonp
 
-    def encode(self, batch: Sequence[EncodedPacket]) -> tuple[str, bytes]:
-        """The content type and the body."""
+    def encode(self, batch: Sequence[EncodedPacket]) -> Payload:
+        """The content type, the body, and whether it may be compressed: if one of the packets may."""
+        content_type, body = self._encode(batch)
+        return content_type, body, any([packet.compress for packet in batch])
+
+    def _encode(self, batch: Sequence[EncodedPacket]) -> tuple[str, bytes]:
         if self.protocol == 4:
             body: str | bytes = encode_payload([text for packet in batch for text in packet.polling])
         else:
@@ -90,7 +97,7 @@ class PayloadFormat:
 class Reply(Protocol):
     """A request whose answer comes later."""
 
-    def answer(self, encoded: tuple[str, bytes]) -> None:
+    def answer(self, encoded: Payload) -> None:
         """Give the answer; the connection's lock is held."""
 
     def answer_ok(self) -> None:
@@ -114,7 +121,7 @@ class _Reply:
         self._accept_encoding = request.header("accept-encoding")
         self._response: Response | None = None
 
-    def answer(self, encoded: tuple[str, bytes]) -> None:
+    def answer(self, encoded: Payload) -> None:
         self._respond(payload_response(self._engine, self._headers, self._accept_encoding, encoded))
 
     def answer_ok(self) -> None:
@@ -248,9 +255,7 @@ class HeldRequests:
             self._count -= 1
 
 
-def handle_get(
-    engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]
-) -> Response:
+def handle_get(engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]) -> Response:
     """Answer a poll with what is queued, or park it."""
     kind: Callable[..., AdoptedReply | HeldReply] = AdoptedReply if request.peer.kind == "adopt" else HeldReply
     reply = kind(engine, request, connection, headers)
@@ -264,9 +269,7 @@ def handle_get(
     return payload_response(engine, headers, request.header("accept-encoding"), encoded)
 
 
-def handle_post(
-    engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]
-) -> Response:
+def handle_post(engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]) -> Response:
     """Feed the packets of a body to the connection; what is refused follows WIRE's table of the reference."""
     if not connection.begin_post():
         connection.fail("transport error", "overlap from client")
@@ -306,13 +309,13 @@ def _feed(engine: Engine, request: Request, connection: Connection, headers: lis
 
 
 def payload_response(
-    engine: Engine, headers: list[tuple[str, str]], accept_encoding: str | None, encoded: tuple[str, bytes]
+    engine: Engine, headers: list[tuple[str, str]], accept_encoding: str | None, encoded: Payload
 ) -> Response:
     """The answer of a GET."""
-    content_type, body = encoded
+    content_type, body, compressible = encoded
     extra = [("Content-Type", content_type), ("cache-control", "no-store")]
     compression = engine.options.http_compression
-    if compression is not None and len(body) >= compression.threshold:
+    if compressible and compression is not None and len(body) >= compression.threshold:
         body, encoding = compress(body, accept_encoding)
         if encoding is not None:
             extra += [("Content-Encoding", encoding), ("Vary", "Accept-Encoding")]

@@ -85,6 +85,8 @@ class EncodedPacket:
 
     def deflated(self, threshold: int) -> bytes:
         """The frames with messages of at least ``threshold`` bytes compressed (RFC 7692), without context takeover."""
+        if not self.compress:
+            return self.websocket
         if self._deflated is None or self._deflated[0] != threshold:
             parts = []
             for message in self.messages:

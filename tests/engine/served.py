@@ -81,7 +81,9 @@ class Served:
 
     # -- clients -----------------------------------------------------------------------------------------------------
 
-    def fetch(self, target: str, method: str = "GET", body: bytes = b"", headers: dict[str, str] | None = None) -> Reply:
+    def fetch(
+        self, target: str, method: str = "GET", body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> Reply:
         """One request; a target that begins with "?" is a query of the engine's path."""
         return fetch(self.port, PATH + target if target.startswith("?") else target, method, body, headers)
 
