@@ -44,6 +44,7 @@ class ClientConnection:
         "_connect_timer",
         "_decoder",
         "_mux",
+        "_protocol",
         "_size",
         "_unfinished",
         "connection",
@@ -55,6 +56,7 @@ class ClientConnection:
         options = server.options
         self.server = server
         self.connection = connection
+        self._protocol = connection.protocol
         # By namespace; also those that are not accepted yet. Changed under the connection's lock.
         self.sockets: dict[str, Socket] = {}
         self._mux = Mux(options.max_namespaces)
@@ -65,7 +67,7 @@ class ClientConnection:
         # Sockets whose last handler has not returned: what max_namespaces limits, lest reconnecting pile up work.
         self._unfinished = 0
         self._connect_timer = connection.runtime.timers.call_later(options.connect_timeout, self._check_joined)
-        if connection.protocol == 3:
+        if self._protocol == 3:
             self._join("/", {})
 
     # -- inward ------------------------------------------------------------------------------------------------------
@@ -78,9 +80,7 @@ class ClientConnection:
             if packet is None:
                 self._check_waiting()
                 return
-            auth = packet.data
-            if self.connection.protocol == 3:
-                auth = _split_namespace(packet)
+            auth = packet.data if self._protocol == 4 else _split_namespace(packet)
             action = self._mux.receive(packet.type, packet.nsp)
         except ProtocolError as error:
             self._decoder.reset()
@@ -109,7 +109,7 @@ class ClientConnection:
         """No attachment is kept for a packet that would be refused (CVE-2026-48804)."""
         waiting = self._decoder.waiting
         if waiting is not None:
-            name = waiting.nsp if self.connection.protocol == 4 else _path(waiting.nsp)
+            name = waiting.nsp if self._protocol == 4 else _path(waiting.nsp)
             self._mux.receive(waiting.type, name)
 
     def _close_sockets(self, reason: str, details: DisconnectDetails | None) -> None:
@@ -179,14 +179,14 @@ class ClientConnection:
     def connect_packet(self, socket: SocketLife) -> EncodedPacket:
         """The answer to an accepted CONNECT."""
         data = None
-        if self.connection.protocol == 4:
+        if self._protocol == 4:
             data = {"sid": socket.id} if socket.pid is None else {"sid": socket.id, "pid": socket.pid}
         return self._encode(Packet(CONNECT, socket.name, data))
 
     def refuse(self, name: str, error: ConnectError, *, by_middleware: bool) -> None:
         """Send CONNECT_ERROR; in protocol 3 a middleware's is no object, but the data or else the message."""
         data: Any
-        if by_middleware and self.connection.protocol == 3:
+        if by_middleware and self._protocol == 3:
             data = error.message if error.data is None else error.data
         else:
             data = {"message": error.message} if error.data is None else {"message": error.message, "data": error.data}

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -79,7 +80,9 @@ def call_handler(
     try:
         if not handler.accepts(len(given)):
             raise _arguments_error(socket, event, handler, len(given))
-        return invoke(socket, event, handler.call, given, ack), True
+        if socket.server.wrappers:
+            return invoke(socket, event, handler.call, given, ack), True
+        return Context().run(handler.call, given, ack), True
     except Exception as error:
         return report(socket.nsp, error, socket, event, args), False
 
@@ -163,14 +166,20 @@ def _answer(socket: SocketLife, id: int | None, event: str, answer: Any, mended:
     if id is None:
         return
     value = mended if answer is None else answer
-    if value is not None:
-        _answer_by(Ack(socket, id), socket, event, value)
-    elif well and socket.connected:
+    if value is None:
+        if not well:
+            return
+        value = ()
+    _answer_by(partial(_send_answer, socket, id), socket, event, value)
+
+
+def _send_answer(socket: SocketLife, id: int, *args: Any) -> None:
+    if socket.connected:
         nsp = socket.nsp
-        socket.send_encoded(nsp.encode(Packet(ACK, nsp.name, (), id)))
+        socket.send_encoded(nsp.encode(Packet(ACK, nsp.name, args, id)))
 
 
-def _answer_by(ack: Ack, socket: SocketLife, event: str, value: Any) -> None:
+def _answer_by(ack: Callable[..., object], socket: SocketLife, event: str, value: Any) -> None:
     """Send a returned value, a tuple as several arguments; one that cannot be sent is the handler's error."""
     try:
         ack(*(value if isinstance(value, tuple) else (value,)))
