@@ -37,14 +37,16 @@ class WebSocketTransport:
     Attributes:
         channel: the adopted socket.
         frames: how a packet becomes frames on this transport, None for the plain way.
+        wanted: how many bytes complete the frame being read, 0 if the usual size will do.
     """
 
-    __slots__ = ("_codec", "_ended", "_on_binary", "_on_text", "channel", "connection", "frames")
+    __slots__ = ("_codec", "_ended", "_on_binary", "_on_text", "channel", "connection", "frames", "wanted")
 
     def __init__(self, connection: Connection, codec: WebSocketCodec) -> None:
         self.connection = connection
         self.channel: Channel
         self.frames: Callable[[EncodedPacket], bytes] | None = None
+        self.wanted = 0
         self._ended = False
         self._codec = codec
         self._on_text: Callable[[str], None]
@@ -57,19 +59,16 @@ class WebSocketTransport:
 
     # -- receiving, in the I/O thread ----------------------------------------------------------------------------------
 
-    @property
-    def wanted(self) -> int:
-        """How many bytes complete the frame being read."""
-        return self._codec.wanted
-
     def on_data(self, data: bytes) -> None:
         """Bytes came: decode all of them, and act on each message."""
         error = None
+        codec = self._codec
         try:
-            messages = self._codec.receive(data)
+            messages = codec.receive(data)
         except WebSocketError as caught:
             error = caught
             messages = caught.events
+        self.wanted = codec.wanted
         for message in messages:
             kind = type(message)
             if kind is str:
@@ -101,8 +100,8 @@ class WebSocketTransport:
                 self.channel.write(pong_frame(data))
 
     def _lost(self, reason: str, details: DisconnectDetails | None, code: int | None) -> None:
-        self.connection.transport_lost(self, reason, details, code)
         self.end(code)
+        self.connection.transport_lost(self, reason, details)
 
     # -- the end -------------------------------------------------------------------------------------------------------
 

@@ -207,6 +207,9 @@ class WebSocketCodec:
         client: True on the client's side, where the peer's frames come without a mask.
         inflate: what ``negotiate`` agreed on; None = compressed frames are a fault.
         max_fragments: of one message, beyond it 1008 (empty fragments cost memory too: CVE-2026-48779).
+
+    Attributes:
+        wanted: how many bytes complete the frame being read; 0 where none is, or a read of the usual size is enough.
     """
 
     __slots__ = (
@@ -221,6 +224,7 @@ class WebSocketCodec:
         "_partial",
         "_short",
         "_size",
+        "wanted",
     )
 
     def __init__(
@@ -232,6 +236,7 @@ class WebSocketCodec:
         self._mask_bit = 0 if client else _MASKED
         self._inflate = inflate
         self._finished = False
+        self.wanted = 0
         # An incomplete frame: its bytes so far, and how many it must have before it is looked at again.
         self._partial: bytearray | None = None
         self._need = 2
@@ -239,12 +244,6 @@ class WebSocketCodec:
         self._fragments: list[bytes] | None = None
         self._size = 0
         self._first = 0
-
-    @property
-    def wanted(self) -> int:
-        """How many bytes complete the frame being read; 0 where none is, or a read of the usual size is enough."""
-        missing = 0 if self._partial is None else self._need - len(self._partial)
-        return missing if missing > _READ_SIZE else 0
 
     def receive(self, data: bytes) -> list[Event]:
         """The messages (str is text, bytes is binary) and control frames that ``data`` completes, in order.
@@ -281,7 +280,12 @@ class WebSocketCodec:
             raise self._failed(WebSocketError(1007, "invalid UTF-8 sequence"), events) from None
         if position < end and not self._finished:
             self._partial = bytearray(data[position:])
+            self._want()
         return events
+
+    def _want(self) -> None:
+        missing = 0 if self._partial is None else self._need - len(self._partial)
+        self.wanted = missing if missing > _READ_SIZE else 0
 
     def _join(self, data: bytes) -> bytes:
         """What can be decoded now that ``data`` has come: nothing, until the incomplete frame is complete."""
@@ -289,10 +293,12 @@ class WebSocketCodec:
             return b""
         self._partial += data
         if len(self._partial) < self._need:
+            self._want()
             return b""
         data = bytes(self._partial)
         self._partial = None
         self._need = 2
+        self.wanted = 0
         return data
 
     def _failed(self, error: WebSocketError, events: list[Event]) -> WebSocketError:
