@@ -76,7 +76,7 @@ class Runtime(ABC):
         timers: calls at a later time; ``timers.now()`` is the clock for deadlines.
         on_stall: called in the I/O thread as ``on_stall(lag_seconds)`` when that thread was stuck; ``stall_suspect``
             says, where it is known, what held it.
-        stall_suspect: a place in the code, or "".
+        stall_suspect: during ``on_stall``: a place in the code, or the labels of the jobs that run, or "".
     """
 
     name: str
@@ -118,6 +118,8 @@ class Runtime(ABC):
     @abstractmethod
     def submit(self, job: Job, label: Label = "") -> None:
         """Run user code in a pooled worker, never before this returns. Jobs begin in the order of submission.
+
+        After ``stop`` nothing runs any more.
 
         Args:
             job: called without arguments; its exceptions are logged.
@@ -222,7 +224,9 @@ class Runtime(ABC):
 
     def _stalled(self, lag: float) -> None:
         if self.on_stall is not None:
+            self.stall_suspect = self.stall_suspect or ", ".join(filter(None, self.job_labels()[:3]))
             guarded(self.on_stall, lag)
+        self.stall_suspect = ""
 
     def _begin_anew(self) -> None:
         """The part of ``_after_fork`` that all runtimes share: no hooks, timers or sockets of the parent."""
@@ -244,7 +248,12 @@ def run_job(job: Job, label: Label) -> None:
     try:
         job()
     except Exception:
-        logger.exception("a job failed: %s", label_text(label) or job)
+        job_failed(job, label)
+
+
+def job_failed(job: Job, label: Label) -> None:
+    """Log the exception being handled, which a job has raised."""
+    logger.exception("a job failed: %s", label_text(label) or job)
 
 
 def label_text(label: Label) -> str:

@@ -20,8 +20,8 @@ from .base import Label
 from .base import Runtime
 from .base import Task
 from .base import guarded
+from .base import job_failed
 from .base import label_text
-from .base import run_job
 from .channel import Channel
 from .events import Event
 from .watchdog import Watchdog
@@ -87,6 +87,8 @@ class HubEvent(Event):
         hub = get_hub_if_exists()
         if hub is None:
             return super()._wait(timeout)
+        if gevent.getcurrent() is hub:
+            raise RuntimeError("the hub must not wait; user code runs in jobs")
         waiter = _HubWaiter(hub)
         self._waiters.append(waiter)
         try:
@@ -116,7 +118,10 @@ class _Worker:
         hub, idle = runtime.hub, runtime._idle
         try:
             while self.job is not None:
-                run_job(self.job, self.label)
+                try:  # as run_job does, without its frame
+                    self.job()
+                except Exception:
+                    job_failed(self.job, self.label)
                 self.job = None
                 self.rested = False
                 idle.append(self)
@@ -157,6 +162,7 @@ class GeventRuntime(Runtime):
         self._idle: list[_Worker] = []
         self._pump_coming = False  # a pump will look at _ready
         self._after_poll: Any = self._loop.timer(0)
+        self._on_readable, self._on_writable = self._readable, self._writable  # one object each for all watchers
         self._wake_up: Any = None  # the watcher of the first timer
         self._watchdog: Watchdog | None = None
         self._stopped = False
@@ -186,6 +192,8 @@ class GeventRuntime(Runtime):
     # Jobs
 
     def submit(self, job: Job, label: Label = "") -> None:
+        if self._stopped:
+            return
         self._ready.append((job, label))
         if not self._pump_coming:
             self._pump_coming = True
@@ -249,8 +257,8 @@ class GeventRuntime(Runtime):
     # Sockets and timers, in the hub's thread
 
     def set_interest(self, channel: Channel, read: bool, write: bool) -> None:
-        channel.reader = self._switch_watcher(channel.reader, read, channel, _READ, self._readable)
-        channel.writer = self._switch_watcher(channel.writer, write, channel, _WRITE, self._writable)
+        channel.reader = self._switch_watcher(channel.reader, read, channel, _READ, self._on_readable)
+        channel.writer = self._switch_watcher(channel.writer, write, channel, _WRITE, self._on_writable)
 
     def _switch_watcher(
         self, watcher: Any, wanted: bool, channel: Channel, event: int, callback: Callable[[Channel], None]

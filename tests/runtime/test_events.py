@@ -178,3 +178,10 @@ def test_a_waiter_whose_hub_has_ended_does_not_hinder_the_others(runtime: Runtim
     event.set()
     waiting.join(scaled(5))
     assert waiting.value is True
+
+
+@pytest.mark.parametrize("runtime", ["gevent"], indirect=True)
+def test_the_hub_itself_cannot_wait(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    runtime.call_soon(runtime.event().wait, 1)
+    runtime.sleep(0.01)
+    assert "the hub must not wait" in caplog.text

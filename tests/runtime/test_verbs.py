@@ -194,4 +194,7 @@ def test_stop_ends_it_and_twice_is_harmless(runtime: Runtime) -> None:
     assert ran.wait(scaled(5))
     runtime.stop()
     runtime.stop()
+    ran.clear()
+    runtime.submit(ran.set)
+    assert not ran.wait(0.02)
     assert runtime.wait_idle(scaled(5))

@@ -80,8 +80,16 @@ def test_unwatch_ends_the_thread(runtime: GeventRuntime) -> None:
 
 def test_a_stall_is_told_and_moves_the_deadlines(runtime: GeventRuntime) -> None:
     lags: list[float] = []
+    suspects: list[str] = []
     fired: list[float] = []
-    runtime.on_stall = lags.append
+
+    def on_stall(lag: float) -> None:
+        lags.append(lag)
+        suspects.append(runtime.stall_suspect)
+
+    runtime.on_stall = on_stall
+    runtime.watch(int)
+    gevent.sleep(0.01)
     runtime.timers.call_later(0.1, lambda: fired.append(runtime.timers.now()))
     runtime.timers.call_later(0.6, lambda: fired.append(runtime.timers.now()))
     began = runtime.timers.now()
@@ -89,6 +97,8 @@ def test_a_stall_is_told_and_moves_the_deadlines(runtime: GeventRuntime) -> None
     gevent.sleep(0.2)
     assert len(fired) == 1, "the second has its time still before it"
     assert len(lags) == 1
+    assert "hold_the_hub" in suspects[0]
+    assert runtime.stall_suspect == ""
     assert 1.2 < lags[0] < 1.5 + scaled(1)
     gevent.sleep(scaled(0.8))
     assert len(fired) == 2
