@@ -498,10 +498,11 @@ class Connection:
             self.posting = self.posting or free
         return free
 
-    def hold_post(self, reply: Reply) -> bool:
-        """Keep the answer of a POST back until this client is read again; False if it is read already."""
+    def end_post(self, reply: Reply | None) -> bool:
+        """A POST is handled, and the next one may come. True if ``reply`` waits until this client is read again."""
         with self.lock:
-            if not self._pauses or self.session.life != sessions.OPEN:
+            self.posting = False
+            if reply is None or not self._pauses or self.session.life != sessions.OPEN:
                 return False
             self._post = reply
             return True

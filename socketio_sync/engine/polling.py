@@ -274,13 +274,20 @@ def handle_post(engine: Engine, request: Request, connection: Connection, header
     if not connection.begin_post():
         connection.fail("transport error", "overlap from client")
         return Response("400 Bad Request", [*headers, ("Content-Length", "0")])
+    reply: AdoptedReply | HeldReply | None = None
     try:
-        return _feed(engine, request, connection, headers)
+        refusal = _feed(engine, request, connection, headers)
+        if refusal is None and connection.reading_paused:
+            reply = (AdoptedReply if request.peer.kind == "adopt" else HeldReply)(engine, request, connection, headers)
     finally:
-        connection.posting = False
+        waits = connection.end_post(reply)
+    if reply is not None and waits:
+        return reply.park()
+    return refusal or ok_response(headers)
 
 
-def _feed(engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]) -> Response:
+def _feed(engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]) -> Response | None:
+    """Returns None if the answer is to be "ok"."""
     content_type = request.header("content-type") or ""
     if connection.protocol == 4 and content_type.startswith(BINARY):
         connection.fail("transport error", "invalid content")
@@ -296,16 +303,12 @@ def _feed(engine: Engine, request: Request, connection: Connection, headers: lis
         batch = connection.format.decode(body, content_type)
     except ProtocolError as error:
         connection.fail("parse error", error.reason)
-        return ok_response(headers)
+        return None
     for type, data in batch:
         connection.receive(type, data)
         if type == packets.CLOSE:
             break
-    if connection.reading_paused:
-        reply = (AdoptedReply if request.peer.kind == "adopt" else HeldReply)(engine, request, connection, headers)
-        if connection.hold_post(reply):
-            return reply.park()
-    return ok_response(headers)
+    return None
 
 
 def payload_response(
