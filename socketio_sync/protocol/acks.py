@@ -55,10 +55,5 @@ class PendingAcks:
     def close(self) -> list[PendingAck]:
         """The socket is gone: take out everything that waits, and refuse what comes."""
         self._closed = True
-        taken = []
-        while self._pending:
-            try:
-                taken.append(self._pending.popitem()[1])
-            except KeyError:  # an answer took the last one meanwhile
-                break
-        return taken[::-1]
+        pending = self._pending
+        return [entry for ack_id in list(pending) if (entry := pending.pop(ack_id, None)) is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import threading
@@ -158,6 +159,38 @@ def test_with_closes_and_closing_what_never_ran_is_nothing():
         pass
     assert io.engine.closing
     assert not io.engine.started
+
+
+# Logs
+
+
+def test_one_debug_line_for_each_packet_in_and_out(caplog):
+    io = served()
+    peer = Peer(io)
+    io.on("m", lambda socket: "answer")
+    with caplog.at_level(logging.DEBUG, "socketio_sync.server"):
+        id = peer.connect("/", {"token": "x"})
+        peer.send('21["m"]', "39[]")
+        io.emit("b", b"\x01")
+        peer.send("0/zz,")
+        peer.send("1")
+    lines = [record.getMessage() for record in caplog.records]
+    assert len([line for line in lines if line.startswith("received")]) == 5
+    sent = [line.rpartition(": ")[2] for line in lines if line.startswith("sent")]
+    assert [text.strip("[]'\"")[:2] for text in sent] == ["0{", "31", "51", "4/"]
+    assert any("no answer 9" in line for line in lines)
+    assert not any(peer.connection.id in line for line in lines)
+    assert any(id[:4] in line for line in lines)
+
+
+def test_nothing_is_logged_of_ordinary_traffic(caplog):
+    io = served()
+    peer = Peer(io)
+    with caplog.at_level(logging.INFO):
+        peer.connect()
+        peer.send('21["m"]')
+        peer.lose()
+    assert caplog.records == []
 
 
 # Served: threads, real sockets

@@ -158,14 +158,13 @@ def test_it_ends_with_the_socket(io):
         try:
             socket.emit_with_ack("q")
         except DisconnectedError as error:
-            errors.append((error.reason, error.details))
+            errors.append((error.reason, error.details.description))
 
     io.start_background_task(wait)
     io.engine.runtime.run_until_idle()
-    details = DisconnectDetails("cut")
-    peer.connection.end("transport error", details)
+    peer.connection.fail("transport error", "cut")
     io.engine.runtime.run_until_idle()
-    assert errors == [("transport error", details)]
+    assert errors == [("transport error", "cut")]
     wait()
     assert errors[1:] == errors[:1]
 
@@ -419,9 +418,11 @@ def test_the_connection_ends(io, reason):
     seen = ending(io)
     peer, socket = connected(io)
     socket.join("room")
-    details = DisconnectDetails("why")
-    peer.connection.end(reason, details)
+    peer.connection.fail(reason, "why")
     io.engine.runtime.run_until_idle()
+    details = seen[0][2]
+    assert isinstance(details, DisconnectDetails)
+    assert details.description == "why"
     assert seen == [
         ("disconnecting", reason, details, False, True),
         ("disconnect", reason, details, False, False),
