@@ -223,12 +223,8 @@ class Connection:
 
     def fail(self, reason: str, description: str | None = None, error: BaseException | None = None) -> None:
         """End the connection at once because of what the peer did; ``reason`` is the reference's string."""
-        self.end(reason, DisconnectDetails(description, error=error))
-
-    def end(self, reason: str, details: DisconnectDetails | None, code: int | None = None) -> None:
-        """End the connection at once; ``code`` goes into the WebSocket close frame."""
         with self.lock:
-            self.end_locked(reason, details, code)
+            self.end_locked(reason, DisconnectDetails(description, error=error))
         self.act()
 
     def pause_reading(self) -> None:
@@ -252,6 +248,11 @@ class Connection:
                 post.answer_ok()
                 self._acts.append(post.finish)
         self.act()
+
+    @property
+    def is_admitted(self) -> bool:
+        """Whether the layer above has taken it over, and may be told of its end."""
+        return hasattr(self, "receiver")
 
     @property
     def reading_paused(self) -> bool:
@@ -361,7 +362,7 @@ class Connection:
         with self.lock:
             if not self._pauses and self.session.is_overdue(self.runtime.timers.now()):
                 self.end_locked("ping timeout", None)
-            alive = self.session.life != sessions.CLOSED
+            alive = self.is_admitted and self.session.life != sessions.CLOSED
         self.act()
         return alive
 
@@ -527,14 +528,12 @@ class Connection:
         if self._pauses:
             self._acts.append(transport.channel.pause)
 
-    def transport_lost(
-        self, transport: WebSocketTransport, reason: str, details: DisconnectDetails | None, code: int | None
-    ) -> None:
+    def transport_lost(self, transport: WebSocketTransport, reason: str, details: DisconnectDetails | None) -> None:
         """A WebSocket of this connection ended: the session's own, or only an upgrade's."""
         with self.lock:
             upgrade = self._upgrade
             if transport is self._websocket:
-                self.end_locked(reason, details, code)
+                self.end_locked(reason, details)
         if transport is not self._websocket and upgrade is not None and upgrade.is_of(transport):
             upgrade.lost()
         self.act()
@@ -576,7 +575,6 @@ class Connection:
         self,
         reason: str,
         details: DisconnectDetails | None,
-        code: int | None = None,
         *,
         abort: bool = False,
         last: EncodedPacket = CLOSE_PACKET,
@@ -600,7 +598,7 @@ class Connection:
         if self._upgrade is not None:
             self._acts.append(self._upgrade.lost)
         if self._websocket is not None:
-            self._acts.append(self._websocket.abort if abort else partial(self._websocket.end, code))
+            self._acts.append(self._websocket.abort if abort else partial(self._websocket.end, None))
         self._channel = self._websocket = None
         self._acts.extend(event.set for event in self._drain_waiters)
         self._drain_waiters.clear()

@@ -105,7 +105,8 @@ class Engine:
         if runtime is None:
             return
         for connection in list(self.connections.values()):
-            connection.close(reason, discard=True)
+            if connection.is_admitted:  # else `admit` is about to close it
+                connection.close(reason, discard=True)
         runtime.wait_idle(timeout)
         runtime.stop()
 
@@ -227,7 +228,7 @@ class Engine:
         if len(self.connections) == 1:
             self.runtime.watch(self._ping_all)
         connection.receiver = self._handler.on_connection(connection)
-        if self.closing:  # meanwhile
+        if self.closing:
             connection.close("server shutting down", discard=True)
 
     def forget(self, connection: Connection) -> None:
