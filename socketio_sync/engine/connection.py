@@ -63,6 +63,7 @@ class Connection:
         "_channel",
         "_close_timer",
         "_drain_waiters",
+        "_early_end",
         "_events",
         "_frames",
         "_get",
@@ -111,6 +112,7 @@ class Connection:
         self._post: Reply | None = None
         self.posting = False
         self._acts: list[Callable[[], object]] = []
+        self._early_end: tuple[str, DisconnectDetails | None] | None = None
         self._pauses = 0
         self._drain_waiters: list[Event] = []
         self._events: UserEvents | None = None
@@ -253,6 +255,14 @@ class Connection:
     def is_admitted(self) -> bool:
         """Whether the layer above has taken it over, and may be told of its end."""
         return hasattr(self, "receiver")
+
+    def admitted(self, receiver: Receiver) -> None:
+        """The layer above has taken it over; its handlers may run already, and may have closed it."""
+        with self.lock:
+            self.receiver = receiver
+            early_end = self._early_end
+        if early_end is not None:
+            self._ended(*early_end)
 
     @property
     def reading_paused(self) -> bool:
@@ -611,6 +621,10 @@ class Connection:
             self._timer.cancel()
 
     def _ended(self, reason: str, details: DisconnectDetails | None) -> None:
+        with self.lock:
+            if not self.is_admitted:
+                self._early_end = (reason, details)
+                return
         self.engine.forget(self)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%r closed: %s %r", self, reason, details)

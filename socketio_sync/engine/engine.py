@@ -105,8 +105,7 @@ class Engine:
         if runtime is None:
             return
         for connection in list(self.connections.values()):
-            if connection.is_admitted:  # else `admit` is about to close it
-                connection.close(reason, discard=True)
+            connection.close(reason, discard=True)
         runtime.wait_idle(timeout)
         runtime.stop()
 
@@ -227,7 +226,7 @@ class Engine:
         self.connections[connection.id] = connection
         if len(self.connections) == 1:
             self.runtime.watch(self._ping_all)
-        connection.receiver = self._handler.on_connection(connection)
+        connection.admitted(self._handler.on_connection(connection))
         if self.closing:
             connection.close("server shutting down", discard=True)
 
