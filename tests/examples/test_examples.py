@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import requests
-import simple_websocket
 import socketio
+import websockets.sync.client
 
 from tests.support.programs import ROOT
 from tests.support.programs import python
@@ -102,15 +102,13 @@ def test_plain_wsgi(visit: Callable[..., Visitor], command: list[str]) -> None:
 @hosts("examples/raw_engine.py", "examples.raw_engine:app")
 def test_raw_engine(command: list[str]) -> None:
     with serving(python(*command)) as url:
-        ws = simple_websocket.Client(f"{url.replace('http', 'ws')}/engine.io/?EIO=4&transport=websocket")
-        try:
-            assert ws.receive(scaled(10)).startswith("0{")
-            assert ws.receive(scaled(10)) == "4welcome"
+        address = f"{url.replace('http', 'ws')}/engine.io/?EIO=4&transport=websocket"
+        with websockets.sync.client.connect(address) as ws:
+            assert str(ws.recv(scaled(10))).startswith("0{")
+            assert ws.recv(scaled(10)) == "4welcome"
             for data in ("4hello", b"\x00\x01"):
                 ws.send(data)
-                assert ws.receive(scaled(10)) == data
-        finally:
-            ws.close()
+                assert ws.recv(scaled(10)) == data
 
 
 @hosts("examples/chat/app.py", "examples.chat.app:app")
