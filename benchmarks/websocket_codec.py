@@ -14,8 +14,8 @@ from socketio_sync.protocol.websocket import WebSocketCodec
 from socketio_sync.protocol.websocket import binary_frame
 from socketio_sync.protocol.websocket import deflated_text_frame
 from socketio_sync.protocol.websocket import masked
-from socketio_sync.protocol.websocket import negotiate
 from socketio_sync.protocol.websocket import text_frame
+from socketio_sync.protocol.websocket_deflate import negotiate
 
 TEXT = '42["message",{"user":"ann","text":"hello!!"}]'
 LIMIT = 10_000_000

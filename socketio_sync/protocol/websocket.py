@@ -15,11 +15,6 @@ from dataclasses import dataclass
 from socketio_sync.exceptions import ProtocolError
 from socketio_sync.protocol.websocket_deflate import Inflate
 from socketio_sync.protocol.websocket_deflate import deflate
-from socketio_sync.protocol.websocket_deflate import negotiate as negotiate
-from socketio_sync.protocol.websocket_handshake import HandshakeError as HandshakeError
-from socketio_sync.protocol.websocket_handshake import accept_key as accept_key
-from socketio_sync.protocol.websocket_handshake import check_handshake as check_handshake
-from socketio_sync.protocol.websocket_handshake import choose_subprotocol as choose_subprotocol
 
 CONTINUATION = 0
 TEXT = 1
@@ -78,9 +73,6 @@ class Close:
 
 
 Event = str | bytes | Ping | Pong | Close
-
-
-# Frames to send
 
 
 def text_frame(text: str) -> bytes:
@@ -196,9 +188,6 @@ def _is_close_code(code: int) -> bool:
     return 1000 <= code <= 1014 and code not in (1004, 1005, 1006) or 3000 <= code <= 4999
 
 
-# Frames received
-
-
 class WebSocketCodec:
     """Decodes what one peer sends.
 
@@ -279,13 +268,8 @@ class WebSocketCodec:
         except UnicodeDecodeError:
             raise self._failed(WebSocketError(1007, "invalid UTF-8 sequence"), events) from None
         if position < end and not self._finished:
-            self._partial = bytearray(data[position:])
-            self._want()
+            self._keep(bytearray(data[position:]))
         return events
-
-    def _want(self) -> None:
-        missing = 0 if self._partial is None else self._need - len(self._partial)
-        self.wanted = missing if missing > _READ_SIZE else 0
 
     def _join(self, data: bytes) -> bytes:
         """What can be decoded now that ``data`` has come: nothing, until the incomplete frame is complete."""
@@ -293,13 +277,18 @@ class WebSocketCodec:
             return b""
         self._partial += data
         if len(self._partial) < self._need:
-            self._want()
+            self._keep(self._partial)
             return b""
         data = bytes(self._partial)
         self._partial = None
         self._need = 2
         self.wanted = 0
         return data
+
+    def _keep(self, partial: bytearray) -> None:
+        self._partial = partial
+        missing = self._need - len(partial)
+        self.wanted = missing if missing > _READ_SIZE else 0
 
     def _failed(self, error: WebSocketError, events: list[Event]) -> WebSocketError:
         self._finished = True

@@ -387,15 +387,27 @@ def test_how_much_is_wanted() -> None:
     assert codec.wanted == 0
 
 
-@pytest.mark.parametrize(("size", "piece"), [(32_000_000, 4096), (200_000, 1)])
-def test_a_big_frame_in_many_reads_takes_linear_time(size: int, piece: int) -> None:
-    # Copying what came before at each read would move 128 GB in the first case, 20 GB in the second.
-    data = masked(binary_frame(bytes(size)), KEY)
-    codec = server(max_message_size=size)
+def seconds_to_receive(size: int, piece: int) -> float:
+    data = binary_frame(bytes(size))
+    pieces = [data[at : at + piece] for at in range(0, len(data), piece)]
+    codec = client(max_message_size=size)
     start = time.perf_counter()
-    events, _ = feed(codec, (data[at : at + piece] for at in range(0, len(data), piece)))
-    assert time.perf_counter() - start < scaled(3)
+    for part in pieces:
+        events = codec.receive(part)
+    spent = time.perf_counter() - start
     assert events == [bytes(size)]
+    return spent
+
+
+def test_a_big_frame_in_many_reads_takes_linear_time() -> None:
+    # Copying what came before at each read would move 128 GB.
+    assert seconds_to_receive(32_000_000, 4096) < scaled(3)
+
+
+def test_a_frame_byte_by_byte_takes_linear_time() -> None:
+    # Four times the bytes: copying would take sixteen times as long.
+    short, long = (min(seconds_to_receive(size, 1) for _ in range(3)) for size in (50_000, 200_000))
+    assert long < 10 * short
 
 
 def test_an_idle_codec_is_small() -> None:

@@ -272,8 +272,13 @@ def test_broken_frames_are_refused_as_websockets_does(
         frame(opcode, payload, fin=fin, rsv=rsv, key=b"\x01\xfe\x80\x7f" if right != to_client else None)
         for opcode, payload, fin, rsv, right in frames
     )
-    expected, code = websockets_receive(websockets(client=to_client), [data])
+    oracle = websockets(client=to_client)
+    expected, code = websockets_receive(oracle, [data])
     received, error = feed(codec(client=to_client), cut(data, where))
+    if str(oracle.parser_exc) == "incomplete fragmented message":
+        # It wants no close frame between fragments; RFC 6455, 5.4 allows control frames there.
+        assert received[:-1] == expected and isinstance(received[-1], Close)
+        return
     assert received == expected
     if error is not None and error.reason == "invalid close code" and code == 1007:
         code = 1002  # a close frame with two faults: code and reason
