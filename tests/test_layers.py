@@ -44,7 +44,7 @@ HOMES = {
     "selectors": ["runtime/"],
     "concurrent": ["runtime/"],
     "gevent": ["runtime/greenlets.py", "wsgi/serve.py", "wsgi/adopt.py"],
-    "greenlet": ["runtime/greenlets.py"],
+    "greenlet": ["runtime/greenlets.py", "runtime/virtual.py"],
     "geventwebsocket": ["wsgi/adopt.py"],
     "signal": ["wsgi/shutdown.py", "wsgi/serve.py"],
     "atexit": ["wsgi/shutdown.py", "wsgi/serve.py"],

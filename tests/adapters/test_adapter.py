@@ -13,14 +13,14 @@ from socketio_sync.adapters.adapter import Session
 from socketio_sync.protocol.socketio_packet import EVENT
 from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.runtime import choose
+from socketio_sync.runtime.virtual import VirtualRuntime
 from tests.adapters.memory_namespace import MemoryNamespace
-from tests.support.fake_runtime import FakeRuntime
 from tests.support.timing import scaled
 
 
 @pytest.fixture
 def nsp():
-    return MemoryNamespace(FakeRuntime())
+    return MemoryNamespace(VirtualRuntime())
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_the_users_encode_function_runs_without_a_lock_held():
         assert not nsp.adapter._lock.locked()
         return "encoded"
 
-    nsp = MemoryNamespace(FakeRuntime(), encode=encode)
+    nsp = MemoryNamespace(VirtualRuntime(), encode=encode)
     socket = nsp.connect("a")
     nsp.adapter.broadcast(event("x", object()), BroadcastOptions())
     assert socket.events == [["x", "encoded"]]

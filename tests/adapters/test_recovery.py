@@ -12,15 +12,15 @@ from socketio_sync.adapters.packet_log import OVERHEAD
 from socketio_sync.adapters.packet_log import Offset
 from socketio_sync.adapters.recovery import RecoverableAdapter
 from socketio_sync.runtime import choose
+from socketio_sync.runtime.virtual import VirtualRuntime
 from tests.adapters.memory_namespace import MemoryNamespace
 from tests.adapters.memory_namespace import MemorySocket
-from tests.support.fake_runtime import FakeRuntime
 from tests.support.timing import scaled
 
 
 def namespace(runtime=None, *, encode=None, **options):
     adapter = functools.partial(RecoverableAdapter, **options)
-    return MemoryNamespace(FakeRuntime() if runtime is None else runtime, adapter=adapter, encode=encode)
+    return MemoryNamespace(VirtualRuntime() if runtime is None else runtime, adapter=adapter, encode=encode)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime.mailbox import BUDGET_ITEMS
 from socketio_sync.runtime.mailbox import BUDGET_SECONDS
 from socketio_sync.runtime.mailbox import Mailbox
-from tests.support.fake_runtime import FakeRuntime
+from socketio_sync.runtime.virtual import VirtualRuntime
 from tests.support.timing import scaled
 
 
@@ -99,7 +99,7 @@ def test_a_failing_handler_is_logged_and_the_next_item_comes(
 
 
 def test_after_the_budget_of_items_others_have_their_turn() -> None:
-    runtime = FakeRuntime()
+    runtime = VirtualRuntime()
     handled: list[str] = []
     busy = Mailbox(runtime, lambda item: handled.append("busy"))
     for number in range(3 * BUDGET_ITEMS):
@@ -111,7 +111,7 @@ def test_after_the_budget_of_items_others_have_their_turn() -> None:
 
 
 def test_after_the_budget_of_time_others_have_their_turn() -> None:
-    runtime = FakeRuntime()
+    runtime = VirtualRuntime()
     handled: list[str] = []
 
     def slow(item: int) -> None:
@@ -144,7 +144,7 @@ class Gauge:
 
 
 def test_full_is_said_once_and_room_at_half() -> None:
-    runtime = FakeRuntime()
+    runtime = VirtualRuntime()
     gauge = Gauge(runtime, limit=10)
     gauge.mailbox.post(0)
     runtime.run_until_idle()  # the first is being handled and does not count
@@ -162,7 +162,7 @@ def test_full_is_said_once_and_room_at_half() -> None:
 
 
 def test_bytes_count_as_well() -> None:
-    runtime = FakeRuntime()
+    runtime = VirtualRuntime()
     gauge = Gauge(runtime, byte_limit=1000)
     gauge.mailbox.post(0, 5000)
     assert gauge.said == ["full"]

@@ -11,7 +11,7 @@ from socketio_sync.engine.connection import Connection
 from socketio_sync.engine.http import Request
 from socketio_sync.engine.polling import HeldRequests
 from socketio_sync.engine.polling import PayloadFormat
-from tests.support.fake_runtime import FakeRuntime
+from socketio_sync.runtime.virtual import VirtualRuntime
 
 
 class NoSocket:
@@ -33,9 +33,9 @@ class NoSocket:
         return False
 
 
-def virtual(server: Server) -> FakeRuntime:
+def virtual(server: Server) -> VirtualRuntime:
     """Let the server run on a virtual clock."""
-    runtime = FakeRuntime()
+    runtime = VirtualRuntime()
     server.engine._runtime = runtime
     server.engine.held = HeldRequests(runtime.lock())
     return runtime

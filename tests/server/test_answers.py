@@ -6,14 +6,14 @@ import pytest
 
 from socketio_sync.exceptions import AckTimeout
 from socketio_sync.exceptions import DisconnectedError
+from socketio_sync.runtime.virtual import VirtualRuntime
 from socketio_sync.server.answers import BroadcastAnswers
 from socketio_sync.server.answers import SocketAnswer
-from tests.support.fake_runtime import FakeRuntime
 
 
 @pytest.fixture
 def runtime():
-    return FakeRuntime()
+    return VirtualRuntime()
 
 
 @pytest.fixture

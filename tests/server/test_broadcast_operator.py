@@ -10,17 +10,17 @@ from socketio_sync.exceptions import AckTimeout
 from socketio_sync.exceptions import DisconnectedError
 from socketio_sync.exceptions import LimitError
 from socketio_sync.runtime import choose
+from socketio_sync.runtime.virtual import VirtualRuntime
 from socketio_sync.server.broadcast_operator import BroadcastOperator
 from socketio_sync.server.broadcast_operator import RemoteSocket
 from socketio_sync.server.broadcast_operator import SocketOperator
 from tests.adapters.memory_namespace import MemoryNamespace
-from tests.support.fake_runtime import FakeRuntime
 from tests.support.timing import scaled
 
 
 @pytest.fixture
 def nsp():
-    nsp = MemoryNamespace(FakeRuntime())
+    nsp = MemoryNamespace(VirtualRuntime())
     nsp.connect("a", "red")
     nsp.connect("b", "red", "blue")
     nsp.connect("c", "blue")

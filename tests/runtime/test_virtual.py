@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from socketio_sync.runtime.virtual import VirtualRuntime
 from tests.support.channels import Pair
-from tests.support.fake_runtime import FakeRuntime
 
 
 @pytest.fixture
-def runtime() -> FakeRuntime:
-    return FakeRuntime()
+def runtime() -> VirtualRuntime:
+    return VirtualRuntime()
 
 
-def test_nothing_runs_before_it_is_driven(runtime: FakeRuntime) -> None:
+def test_nothing_runs_before_it_is_driven(runtime: VirtualRuntime) -> None:
     ran: list[str] = []
     runtime.submit(lambda: ran.append("job"))
     runtime.call_soon(ran.append, "call")
@@ -25,7 +25,7 @@ def test_nothing_runs_before_it_is_driven(runtime: FakeRuntime) -> None:
     assert runtime.active_jobs == 0
 
 
-def test_a_job_may_sleep_and_the_clock_does_not_wait(runtime: FakeRuntime) -> None:
+def test_a_job_may_sleep_and_the_clock_does_not_wait(runtime: VirtualRuntime) -> None:
     seen: list[tuple[str, float]] = []
 
     def job() -> None:
@@ -45,7 +45,7 @@ def test_a_job_may_sleep_and_the_clock_does_not_wait(runtime: FakeRuntime) -> No
     assert runtime.wall_time() == pytest.approx(1_700_000_005, abs=1e-3)
 
 
-def test_jobs_wake_each_other(runtime: FakeRuntime) -> None:
+def test_jobs_wake_each_other(runtime: VirtualRuntime) -> None:
     event, seen = runtime.event(), []
     runtime.submit(lambda: seen.append(event.wait(10)))
     runtime.submit(lambda: seen.append(event.wait()))
@@ -58,7 +58,7 @@ def test_jobs_wake_each_other(runtime: FakeRuntime) -> None:
     assert seen == [True, True]
 
 
-def test_a_wait_in_a_job_times_out(runtime: FakeRuntime) -> None:
+def test_a_wait_in_a_job_times_out(runtime: VirtualRuntime) -> None:
     seen: list[bool] = []
     runtime.submit(lambda: seen.append(runtime.event().wait(3)))
     runtime.advance(2.99)
@@ -67,7 +67,7 @@ def test_a_wait_in_a_job_times_out(runtime: FakeRuntime) -> None:
     assert seen == [False]
 
 
-def test_a_wait_of_the_test_drives(runtime: FakeRuntime) -> None:
+def test_a_wait_of_the_test_drives(runtime: VirtualRuntime) -> None:
     event = runtime.event()
     runtime.timers.call_later(7, event.set)
     assert not event.wait(6)
@@ -78,7 +78,7 @@ def test_a_wait_of_the_test_drives(runtime: FakeRuntime) -> None:
         runtime.event().wait()
 
 
-def test_advance_reaches_each_timer_at_its_time(runtime: FakeRuntime) -> None:
+def test_advance_reaches_each_timer_at_its_time(runtime: VirtualRuntime) -> None:
     times: list[float] = []
     for delay in (0.3, 0.1, 2):
         runtime.timers.call_later(delay, lambda: times.append(round(runtime.now() - 1000, 5)))
@@ -88,7 +88,7 @@ def test_advance_reaches_each_timer_at_its_time(runtime: FakeRuntime) -> None:
     assert times == [0.1, 0.3, 2]
 
 
-def test_a_stall_is_told(runtime: FakeRuntime) -> None:
+def test_a_stall_is_told(runtime: VirtualRuntime) -> None:
     told: list[tuple[int, str]] = []
     runtime.on_stall = lambda lag: told.append((round(lag), runtime.stall_suspect))
     runtime.timers.call_later(1, print)
@@ -98,7 +98,7 @@ def test_a_stall_is_told(runtime: FakeRuntime) -> None:
     assert told == [(9, "chat of /")]
 
 
-def test_channels_work_over_real_sockets(runtime: FakeRuntime) -> None:
+def test_channels_work_over_real_sockets(runtime: VirtualRuntime) -> None:
     pair = Pair(runtime)
     pair.channel.start(b"a")
     pair.peer.send(b"b")
@@ -121,14 +121,14 @@ def test_channels_work_over_real_sockets(runtime: FakeRuntime) -> None:
     runtime.stop()
 
 
-def test_failures_are_logged_and_nothing_stops(runtime: FakeRuntime, caplog: pytest.LogCaptureFixture) -> None:
+def test_failures_are_logged_and_nothing_stops(runtime: VirtualRuntime, caplog: pytest.LogCaptureFixture) -> None:
     for begin in (runtime.submit, runtime.spawn, runtime.call_soon):
         begin(lambda: 1 / 0)
     runtime.run_until_idle()
     assert caplog.text.count("ZeroDivisionError: ") == 3
 
 
-def test_wait_idle(runtime: FakeRuntime) -> None:
+def test_wait_idle(runtime: VirtualRuntime) -> None:
     go = runtime.event()
     runtime.submit(lambda: go.wait())
     assert not runtime.wait_idle(1)
@@ -136,7 +136,7 @@ def test_wait_idle(runtime: FakeRuntime) -> None:
     assert runtime.wait_idle(1)
 
 
-def test_a_handler_cannot_drive(runtime: FakeRuntime, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_handler_cannot_drive(runtime: VirtualRuntime, caplog: pytest.LogCaptureFixture) -> None:
     runtime.submit(lambda: runtime.run_until_idle())
     runtime.run_until_idle()
     assert "cannot drive" in caplog.text
