@@ -354,6 +354,15 @@ class Adapter:
             self._observers[event] = (*self._observers.get(event, ()), fn)
         return fn
 
+    def begin_anew(self) -> None:
+        """In a forked child, and after a test: forget all sockets, and what belongs to the runtime they lived on.
+
+        Who watches the rooms goes on watching.
+        """
+        self.__dict__.pop("_lock", None)  # a thread of the parent may hold it for ever
+        self._index = RoomIndex()
+        self._mailbox = None
+
     def close(self) -> None:
         """Nothing more will come: release what is held. Twice is harmless."""
 

@@ -188,6 +188,12 @@ class RecoverableAdapter(Adapter):
                 now = self.nsp.runtime.timers.now()
                 self._sweep_later_locked(self._log.drop_old(now), now)
 
+    def begin_anew(self) -> None:
+        """As in Adapter; the sessions and packets that were kept go, too."""
+        super().begin_anew()
+        self.__dict__.pop("_order", None)
+        self.close()
+
     def close(self) -> None:
         """Forget all sessions and packets."""
         super().close()

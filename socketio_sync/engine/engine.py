@@ -121,17 +121,28 @@ class Engine:
         """Whether the runtime is chosen."""
         return self._runtime is not None
 
-    def start(self, gevent_socket: bool | None = None) -> Runtime:
-        """Choose the runtime, if it is not chosen yet; ``gevent_socket`` says whether a request came on gevent's."""
+    def start(self, gevent_socket: bool | None = None, *, runtime: Runtime | None = None) -> Runtime:
+        """Choose the runtime, if it is not chosen yet.
+
+        Args:
+            gevent_socket: whether the request that needs it came on a gevent socket; None: no request does.
+            runtime: take this one.
+        """
         with self._lock:
             if self._runtime is None:
-                runtime = choose(self.options.runtime, gevent_socket, handler_threads=self.options.handler_threads)
+                if runtime is None:
+                    runtime = choose(self.options.runtime, gevent_socket, handler_threads=self.options.handler_threads)
                 self.held = HeldRequests(runtime.lock())
                 runtime.on_stall = partial(_stall_warning, runtime)
-                reference = weakref.ref(self)
-                os.register_at_fork(after_in_child=lambda: _forget_parent(reference))
                 self._runtime = runtime
+                _started.add(self)
             return self._runtime
+
+    def begin_anew(self) -> None:
+        """Be as before the start: in a forked child, since the parent's clients are the parent's, and after a test."""
+        self._runtime = None
+        self.connections = {}
+        self.__dict__.pop("_lock", None)
 
     def _ping_all(self) -> None:
         """The hub is stalled (native thread): keep the clients from giving up."""
@@ -293,10 +304,13 @@ def _stall_warning(runtime: Runtime, lag: float) -> None:
     log.warning("nothing was read for %.1f s: a handler keeps the CPU%s; all deadlines were moved", lag, suspect)
 
 
-def _forget_parent(reference: weakref.ref[Engine]) -> None:
-    """A forked child starts empty: the parent's connections are the parent's."""
-    engine = reference()
-    if engine is not None:
-        engine._runtime = None
-        engine.connections = {}
-        engine.__dict__.pop("_lock", None)
+_started: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for engine in list(_started):
+        engine.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

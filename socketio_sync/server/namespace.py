@@ -139,8 +139,7 @@ class Namespace(BaseNamespace):
 
     def begin_anew(self) -> None:
         """In a forked child: the parent's clients are the parent's. What the user registered stays."""
-        if self._live:
-            self.adapter = self.server.new_adapter(self)
+        self.adapter.begin_anew()
         self._live.clear()
         self._by_pid.clear()
         self.population = 0

@@ -308,8 +308,8 @@ class Server(HookMethods):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _begin_anew(self) -> None:
-        """In a forked child: no lock that a thread of the parent held, and no clients."""
+    def begin_anew(self) -> None:
+        """In a forked child, and after a test: no lock that a thread of the parent held, and no clients."""
         self.__dict__.pop("_registry", None)
         for nsp in self._namespaces.values():
             nsp.begin_anew()
@@ -329,7 +329,7 @@ _servers: weakref.WeakSet[Server] = weakref.WeakSet()
 
 def _after_fork_in_child() -> None:
     for server in list(_servers):
-        server._begin_anew()
+        server.begin_anew()
 
 
 if hasattr(os, "register_at_fork"):
