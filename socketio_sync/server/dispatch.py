@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from contextvars import Context
-from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -163,33 +162,37 @@ def _run_handlers(socket: SocketLife, event: str, args: tuple[Any, ...], id: int
 
 def _answer(socket: SocketLife, id: int | None, event: str, answer: Any, mended: Any, well: bool) -> None:
     """Send the answer: a handler's value, else ``on_error``'s, else an empty one, else (something failed) none."""
-    if id is None:
-        return
     value = mended if answer is None else answer
-    if value is None:
-        if not well:
-            return
-        value = ()
-    _answer_by(partial(_send_answer, socket, id), socket, event, value)
-
-
-def _send_answer(socket: SocketLife, id: int, *args: Any) -> None:
-    if socket.connected:
-        nsp = socket.nsp
-        socket.send_encoded(nsp.encode(Packet(ACK, nsp.name, args, id)))
-
-
-def _answer_by(ack: Callable[..., object], socket: SocketLife, event: str, value: Any) -> None:
-    """Send a returned value, a tuple as several arguments; one that cannot be sent is the handler's error."""
+    if id is None or (value is None and not well) or not socket.connected:
+        return
+    args = value if value.__class__ is tuple else _arguments(value)
+    nsp = socket.nsp
     try:
-        ack(*(value if isinstance(value, tuple) else (value,)))
+        socket.send_encoded(nsp.encode(Packet(ACK, nsp.name, args, id)))
     except Exception as error:
-        mended = report(socket.nsp, error, socket, event, ())
-        if mended is not None:
-            try:
-                ack(*(mended if isinstance(mended, tuple) else (mended,)))
-            except Exception:
-                log.exception("what on_error returned cannot be sent as an answer to %r", event)
+        _mend(Ack(socket, id), socket, event, error)
+
+
+def _answer_by(ack: Ack, socket: SocketLife, event: str, value: Any) -> None:
+    try:
+        ack(*_arguments(value))
+    except Exception as error:
+        _mend(ack, socket, event, error)
+
+
+def _arguments(value: Any) -> tuple[Any, ...]:
+    """What a returned value answers with: a tuple is several arguments, None is none."""
+    return () if value is None else value if isinstance(value, tuple) else (value,)
+
+
+def _mend(ack: Ack, socket: SocketLife, event: str, error: Exception) -> None:
+    """A returned value could not be sent: that is the handler's error, and ``on_error`` may answer instead."""
+    value = report(socket.nsp, error, socket, event, ())
+    if value is not None:
+        try:
+            ack(*_arguments(value))
+        except Exception:
+            log.exception("what on_error returned cannot be sent as an answer to %r", event)
 
 
 def run_server_side(

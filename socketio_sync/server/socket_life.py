@@ -169,18 +169,17 @@ class SocketLife:
             if not accepted:
                 self._held = None
             self.client.left_locked(self, by_client)
+        rooms: frozenset[str] = frozenset()
         if accepted:
-            self._last_rooms = self.nsp.remove(self)
+            rooms = self.nsp.remove(self)
             if self.pid is not None and reason in RECOVERABLE_REASONS:
                 # Last, since from now on the client can be back.
-                self.nsp.adapter.persist_session(
-                    Session(self.id, self.pid, self._last_rooms, self.data, reason, self.position)
-                )
+                self.nsp.adapter.persist_session(Session(self.id, self.pid, rooms, self.data, reason, self.position))
         if self._acks is not None:
             for entry in self._acks.close():
                 entry.on_gone()
         if accepted:
-            self._mailbox.post(self._run_disconnect)
+            self._mailbox.post(partial(self._run_disconnect, rooms))
         return True
 
     def disconnect(self, close: bool = False) -> None:
@@ -218,8 +217,9 @@ class SocketLife:
                 # The handler may be the user's check: events that wait are dropped, too.
                 self.disconnect()
 
-    def _run_disconnect(self) -> None:
+    def _run_disconnect(self, rooms: frozenset[str]) -> None:
         try:
+            self._last_rooms = rooms
             run_life_cycle(self, self.listeners(), "disconnecting", self._reason, self._details)
             self._last_rooms = frozenset()
             run_life_cycle(self, self.listeners(), "disconnect", self._reason, self._details)

@@ -274,6 +274,7 @@ def test_what_a_middleware_sends_and_joins_takes_effect_behind_the_reply():
         socket.leave("b")
         socket.emit("early", 1)
         io.to("a").emit("not yet there")
+        io.emit("nor to all")
 
     io.on("connection", lambda socket: socket.emit("late"))
     peer = Peer(io)

@@ -436,13 +436,13 @@ def test_what_came_before_is_handled_before(io):
     @io.on("m")
     def m(socket, n):
         io.sleep(1)
-        seen.append((n, socket.connected))
+        seen.append((n, socket.connected, socket.rooms))
 
     peer, _ = connected(io)
     peer.send('2["m",1]', '2["m",2]', "1")
     io.engine.runtime.advance(5)
     assert [what[0] for what in seen] == [1, 2, "disconnecting", "disconnect"]
-    assert seen[0] == (1, False)
+    assert seen[0] == (1, False, frozenset())
 
 
 def test_a_handler_that_waits_for_its_gone_client_is_let_go(io):
