@@ -52,6 +52,15 @@ def sleep_anywhere(seconds: float) -> None:
         gevent.sleep(seconds)
 
 
+def make_first_hub() -> None:
+    """Make the caller's hub before threads of ours may make theirs, by what they call and gevent has patched.
+
+    The first hub of a process imports modules, under locks that gevent has patched as well: two threads that make the
+    first one together wait for each other for ever.
+    """
+    gevent.get_hub()
+
+
 class _HubWaiter:
     """A greenlet of any hub that waits for an event."""
 

@@ -38,6 +38,10 @@ class ThreadRuntime(Runtime):
 
     def __init__(self, handler_threads: int = 64) -> None:
         self._handler_threads = handler_threads
+        if native.patched("_thread"):
+            from .greenlets import make_first_hub
+
+            make_first_hub()
         self._start_empty()
         super().__init__()
 
