@@ -76,7 +76,8 @@ class HostWatch:
 
     def _close(self, timeout: float) -> None:
         io = self._io()
-        if io is not None:
+        engine = self._engine()
+        if io is not None and engine is not None and not engine.closing:
             log.info("the web server is ending: closing %r", io)
             io.close(timeout=timeout)
 

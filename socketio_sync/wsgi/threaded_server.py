@@ -286,12 +286,14 @@ class _Body(io.RawIOBase):
 
     def skip(self, limit: int) -> bool:
         """Read on to the end; False if that is further than ``limit`` bytes away, or cannot be reached."""
+        if self.failed or self._left > limit:
+            return False
         try:
             while limit > 0 and (data := self.take(limit)):
                 limit -= len(data)
-            return not self.failed and limit > 0
         except OSError:
             return False
+        return limit > 0
 
     def take(self, size: int) -> bytes:
         """Some bytes of it, b"" at the end."""

@@ -30,7 +30,9 @@ from tests.support.wire import until
 ROOT = Path(__file__).parent.parent.parent
 
 # What must not be in the log of a server that nothing went wrong on.
-TROUBLE = re.compile(r"traceback|\berror\b|exception|warning|critical|errno|leak|broken pipe|bad request", re.IGNORECASE)
+TROUBLE = re.compile(
+    r"traceback|\berror\b|exception|warning|critical|errno|leak|broken pipe|bad request", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,9 @@ class Running:
         """The lines of its log, since it was ready, that tell of trouble."""
         return [line for line in self.log[self._started :].splitlines() if TROUBLE.search(line)]
 
-    def fetch(self, target: str, method: str = "GET", body: bytes = b"", headers: dict[str, str] | None = None) -> Reply:
+    def fetch(
+        self, target: str, method: str = "GET", body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> Reply:
         return fetch(self.port, target, method, body, headers, self.tls)
 
     def debug(self) -> dict[str, Any]:

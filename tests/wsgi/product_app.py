@@ -33,6 +33,7 @@ def leave(socket: Any, close: bool) -> None:
 @io.on("slow")
 def slow(socket: Any, seconds: float) -> str:
     io.sleep(seconds)
+    print("slow handler done", flush=True)
     return "done"
 
 

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import io
+import os
+import resource
+import socket
+import ssl
+import threading
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from h2.connection import H2Connection
+from h2.events import DataReceived
+from h2.events import StreamEnded
 
+from socketio_sync.wsgi.adopt import find_peer
 from tests.support.servers import HOSTS
 from tests.support.servers import TLS_HOSTS
 from tests.support.servers import Host
 from tests.support.servers import Running
+from tests.support.servers import certificate
+from tests.support.servers import client_tls
 from tests.support.servers import serving
 from tests.support.wire import Wire
 from tests.support.wire import until
@@ -155,3 +169,129 @@ def test_tls_holds_the_servers_thread(tls_server: Running) -> None:
     assert tls_server.trouble() == []
     if tls_server.host.access_log:
         until(lambda: sum("GET /echo/ " in line and " 101 " in line for line in tls_server.log.splitlines()) == 2)
+
+
+def test_a_unix_socket_behind_a_proxy(tmp_path: Path) -> None:
+    host = next(host for host in HOSTS if host.name == "gunicorn-gthread")
+    path = tmp_path / "gunicorn.sock"
+    with serving(host, APP, "-b", f"unix:{path}") as server, socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(path))
+        sock.sendall(b"GET /echo/ HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nahead")
+        received = b""
+        while not received.endswith(b"ahead"):
+            received += sock.recv(1000)
+        assert received.startswith(b"HTTP/1.1 101 ")
+        assert server.trouble() == []
+
+
+@pytest.mark.parametrize("name", ["gunicorn-gthread", "gunicorn-gevent"])
+def test_http_2_shares_its_socket_and_is_never_touched(name: str) -> None:
+    host = next(host for host in TLS_HOSTS if host.name == name)
+    with serving(host, APP, "--http-protocols", "h2,h1") as server:
+        body = b"".join(h2_get(server.port, "/echo/?only=facts"))
+        assert body.startswith(b"none gevent=%s" % str(host.gevent).encode()), body
+
+
+def h2_get(port: int, path: str) -> Iterator[bytes]:
+    """The body of one response over HTTP/2."""
+    context = client_tls()
+    context.set_alpn_protocols(["h2"])
+    connection = H2Connection()
+    with Wire(port, tls=context) as wire:
+        connection.initiate_connection()
+        fields = {":method": "GET", ":path": path, ":authority": "localhost", ":scheme": "https"}
+        connection.send_headers(1, list(fields.items()), end_stream=True)
+        while True:
+            wire.send(connection.data_to_send())
+            for event in connection.receive_data(wire.sock.recv(65536)):
+                if isinstance(event, DataReceived):
+                    yield event.data
+                if isinstance(event, StreamEnded):
+                    return
+
+
+def test_another_librarys_socket_is_left_alone() -> None:
+    peer = find_peer({"wsgi.input": SimpleNamespace(raw=SimpleNamespace(_sock=object()))})
+    assert (peer.kind, peer.is_gevent) == ("none", False)
+    with pytest.raises(RuntimeError, match="no socket"):
+        peer.take()
+
+
+def test_a_test_client_has_no_socket() -> None:
+    peer = find_peer({"wsgi.input": io.BytesIO(), "SERVER_SOFTWARE": "waitress/3"})
+    assert (peer.kind, peer.server, peer.gone()) == ("none", "waitress 3", False)
+    peer.release()
+
+
+def test_waitress_tells_who_has_left() -> None:
+    assert find_peer({"waitress.client_disconnected": lambda: True}).gone()
+
+
+def pair_of() -> tuple[socket.socket, socket.socket]:
+    """A server's socket and its client's."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        served, _ = listener.accept()
+    return served, client
+
+
+def test_what_the_server_writes_is_swallowed_until_it_is_done() -> None:
+    served, client = pair_of()
+    reader = served.makefile("rb")
+    client.sendall(b"line\nahead")
+    assert reader.readline() == b"line\n"
+    peer = find_peer({"werkzeug.socket": served, "wsgi.input": reader})
+    taken, ahead = peer.take()
+    assert ahead == b"ahead"
+    assert taken.gettimeout() == 0.0
+    assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    served.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    assert reader.read() == b""
+    assert peer.spare is not None
+    peer.spare.close()
+    assert served.recv(10) == b""
+    taken.send(b"real")
+    assert client.recv(100) == b"real"
+    with pytest.raises(RuntimeError):
+        peer.take()
+    for sock in (served, client, taken, reader):
+        sock.close()
+
+
+def test_nothing_leaks_when_descriptors_run_out() -> None:
+    served, client = pair_of()
+    peer = find_peer({"werkzeug.socket": served})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    for spare_descriptors in (0, 1, 2):
+        before = len(os.listdir("/proc/self/fd"))
+        free = [number for number in range(highest + 3) if not os.path.exists(f"/proc/self/fd/{number}")]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free[spare_descriptors], hard))
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                peer.take()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert len(os.listdir("/proc/self/fd")) == before
+    served.sendall(b"still the server's")
+    assert client.recv(100) == b"still the server's"
+    served.close()
+    client.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="only Linux tells")
+def test_a_tls_client_that_has_left_is_noticed() -> None:
+    served, client = pair_of()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate())
+    thread = threading.Thread(target=lambda: client_tls().wrap_socket(client).close())
+    thread.start()
+    secure = context.wrap_socket(served, server_side=True)
+    thread.join()
+    peer = find_peer({"werkzeug.socket": secure})
+    assert peer.kind == "hold"
+    until(peer.gone)
+    assert peer.bury_if_gone()
+    secure.sendall(b"to nobody")
+    assert secure.recv(10) == b""
+    secure.close()

@@ -127,7 +127,7 @@ def test_a_parked_poll_is_answered(server: Running) -> None:
         reply = wire.answer()
         assert reply.status == 200
         packets = reply.text.split("\x1e")
-    while '437[1]' not in packets:
+    while "437[1]" not in packets:
         packets = client.get()
     client.post("1")
 
