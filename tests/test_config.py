@@ -12,6 +12,7 @@ import pytest
 from socketio_sync import parsers
 from socketio_sync.config import CompressionOptions
 from socketio_sync.config import CookieOptions
+from socketio_sync.config import DeflateOptions
 from socketio_sync.config import EngineOptions
 from socketio_sync.config import RecoveryOptions
 from socketio_sync.config import ServerOptions
@@ -358,17 +359,36 @@ class TestCookie:
             get("cookie", given)
 
 
-@pytest.mark.parametrize("name", ["per_message_deflate", "http_compression"])
-def test_compression(name: str) -> None:
-    assert get(name, True) == CompressionOptions(1024)
+@pytest.mark.parametrize(
+    ("name", "kind", "keys"),
+    [
+        ("per_message_deflate", DeflateOptions, "threshold, client_no_context_takeover, client_max_window_bits"),
+        ("http_compression", CompressionOptions, "threshold"),
+    ],
+)
+def test_compression(name: str, kind: type[CompressionOptions], keys: str) -> None:
+    assert get(name, True) == kind(1024)
     assert get(name, False) is None
-    assert get(name, {"threshold": 0}) == CompressionOptions(0)
+    assert get(name, {"threshold": 0}) == kind(0)
     with pytest.raises(ValueError, match=f"^{name}: threshold=-1: allowed is an int of at least 0$"):
         get(name, {"threshold": -1})
     with pytest.raises(TypeError, match=f"^'level' is no key of {name}$"):
         get(name, {"level": 1})
-    with pytest.raises(TypeError, match=f"^{name}='on': allowed is True, False or a dict of threshold$"):
+    with pytest.raises(TypeError, match=f"^{name}='on': allowed is True, False or a dict of {keys}$"):
         get(name, "on")
+
+
+def test_what_clients_may_keep_for_compressing() -> None:
+    name = "per_message_deflate"
+    assert get(name, True) == DeflateOptions(1024, False, 15)
+    given = {"client_no_context_takeover": True, "client_max_window_bits": 8}
+    assert get(name, given) == DeflateOptions(1024, True, 8)
+    for wrong in (7, 16):
+        message = f"^{name}: client_max_window_bits={wrong}: allowed is an int from 8 to 15$"
+        with pytest.raises(ValueError, match=message):
+            get(name, {"client_max_window_bits": wrong})
+    with pytest.raises(TypeError, match="^'clientNoContextTakeover' is no key of .*; here it is client_no_context_"):
+        get(name, {"clientNoContextTakeover": True})
 
 
 def test_connection_state_recovery() -> None:

@@ -64,12 +64,13 @@ def boolean(name: str, value: Any) -> bool:
     return value
 
 
-def integer(least: int) -> Check:
+def integer(least: int, most: float = math.inf) -> Check:
     def check(name: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise _wrong(TypeError, name, value, "an int")
-        if value < least:
-            raise _wrong(ValueError, name, value, f"an int of at least {least}")
+        if not least <= value <= most:
+            allowed = f"an int of at least {least}" if most == math.inf else f"an int from {least} to {most}"
+            raise _wrong(ValueError, name, value, allowed)
         return value
 
     return check

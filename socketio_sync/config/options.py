@@ -46,12 +46,27 @@ def _check_all(options: Any) -> None:
 
 @dataclass(frozen=True)
 class CompressionOptions:
-    """``http_compression``, ``per_message_deflate``: what is shorter than ``threshold`` bytes is left as it is."""
+    """``http_compression``: what is shorter than ``threshold`` bytes is left as it is."""
 
     threshold: int = _option(1024, integer(0))
 
     def __post_init__(self) -> None:
         _check_all(self)
+
+
+@dataclass(frozen=True)
+class DeflateOptions(CompressionOptions):
+    """``per_message_deflate``: besides the threshold, what the clients' compressors may keep (RFC 7692, 7.1).
+
+    Both save memory: what inflates a client's messages holds its window, 32 KiB at 15 bits, between them.
+
+    Attributes:
+        client_no_context_takeover: clients may not refer to earlier messages; nothing is held between them.
+        client_max_window_bits: a smaller window, for those clients that offer to change theirs.
+    """
+
+    client_no_context_takeover: bool = _option(False, boolean)
+    client_max_window_bits: int = _option(15, integer(8, 15))
 
 
 @dataclass(frozen=True)
@@ -125,7 +140,7 @@ class EngineOptions:
         generate_id: ``callable(environ) -> str``, the session's id.
         allow_eio3: let clients of protocol 3 (Socket.IO 2) in.
         cookie: CookieOptions, or None for no cookie.
-        per_message_deflate, http_compression: CompressionOptions, or None for none.
+        per_message_deflate, http_compression: DeflateOptions, CompressionOptions, or None for none.
         runtime: "auto", "gevent" or "threads".
         handler_threads: handlers that run at once on threads.
         keep_environ: names of entries to keep in ``environ`` besides the strings.
@@ -154,7 +169,7 @@ class EngineOptions:
     generate_id: Callable[[dict[str, Any]], str] | None = _option(None, or_none(function))
     allow_eio3: bool = _option(False, boolean)
     cookie: CookieOptions | None = _option(None, _cookie)
-    per_message_deflate: CompressionOptions | None = _option(False, switch(CompressionOptions))
+    per_message_deflate: DeflateOptions | None = _option(False, switch(DeflateOptions))
     http_compression: CompressionOptions | None = _option(True, switch(CompressionOptions))
     runtime: str = _option("auto", one_of("auto", "gevent", "threads"))
     handler_threads: int = _option(64, integer(1))

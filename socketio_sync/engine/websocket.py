@@ -122,7 +122,14 @@ class WebSocketTransport:
 def make_codec(engine: Engine, request: Request) -> tuple[WebSocketCodec, list[tuple[str, str]], bool]:
     """The codec for a handshake, its response headers, and whether messages to the client may be deflated."""
     limit = engine.options.max_http_buffer_size
-    agreed = negotiate(request.header("sec-websocket-extensions")) if engine.options.per_message_deflate else None
+    options = engine.options.per_message_deflate
+    agreed = None
+    if options is not None:
+        agreed = negotiate(
+            request.header("sec-websocket-extensions"),
+            client_no_context_takeover=options.client_no_context_takeover,
+            client_max_window_bits=options.client_max_window_bits,
+        )
     if agreed is None:
         return WebSocketCodec(max_message_size=limit), [], False
     header, inflate = agreed
