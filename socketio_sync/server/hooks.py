@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeVar
+from typing import overload
 
 from socketio_sync.runtime.lazy_lock import LazyLock
 from socketio_sync.server.broadcast_operator import BroadcastMethods
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from socketio_sync.server.socket import Socket
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+Middleware = TypeVar("Middleware", bound="Callable[[Socket], None]")
 
 # Methods of an object given to ``register`` that are no event's handler, but this decorator's.
 _HOOK_METHODS = ("on_any", "on_error", "on_session_expired", "on_new_namespace")
@@ -55,7 +57,7 @@ class HookMethods(BroadcastMethods, NamespaceHandlers):
         self._error_hooks = errors
         self._listeners = hooks.listeners
 
-    def use(self, middleware: Callable[[Socket], None]) -> Callable[[Socket], None]:
+    def use(self, middleware: Middleware) -> Middleware:
         """Ask ``middleware(socket)`` before a client is accepted; raising ConnectError refuses it.
 
         They run in the order of registration. Whatever else one raises or returns refuses, too, and is logged as a bug.
@@ -75,7 +77,13 @@ class HookMethods(BroadcastMethods, NamespaceHandlers):
         self._error_hooks.add("errors", Handler.inspect(handler, "on_error", given=4))
         return handler
 
-    def on_server_side(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
+    @overload
+    def on_server_side(self, event: str, handler: AnyFunction) -> AnyFunction: ...
+
+    @overload
+    def on_server_side(self, event: str, handler: None = None) -> Callable[[AnyFunction], AnyFunction]: ...
+
+    def on_server_side(self, event: str, handler: Any = None) -> Any:
         """Handle what another server sent with ``server_side_emit``; no client can. A decorator without ``handler``.
 
         The value that it returns answers ``server_side_emit_with_ack``.

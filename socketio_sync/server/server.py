@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("socketio_sync.server")
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+Wrapper = TypeVar("Wrapper", bound=Callable[..., AbstractContextManager[Any]])
 
 SHUTTING_DOWN = "server shutting down"
 
@@ -225,7 +226,7 @@ class Server(HookMethods):
             self._new_namespace = (*self._new_namespace, found)
         return handler
 
-    def wrap_handlers(self, wrapper: Callable[..., AbstractContextManager[Any]]) -> Any:
+    def wrap_handlers(self, wrapper: Wrapper) -> Wrapper:
         """Enter ``wrapper(socket, event)`` around each call of a handler, middleware or ack callback of a socket.
 
         For request contexts and database sessions; the first one registered is the outermost.

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import NoReturn
+from typing import TypeVar
 
 from socketio_sync.exceptions import LimitError
 from socketio_sync.server.broadcast_operator import EVERYBODY
@@ -24,6 +25,8 @@ from socketio_sync.server.targets import short_id
 if TYPE_CHECKING:
     from socketio_sync.adapters.adapter import BroadcastOptions
     from socketio_sync.server.client_connection import ClientConnection
+
+EventMiddleware = TypeVar("EventMiddleware", bound=Callable[[str, list[Any]], None])
 
 
 class Socket(SocketLife, SocketMethods, SocketHandlers):  # type: ignore[override]  # its _listeners are made when needed
@@ -59,7 +62,7 @@ class Socket(SocketLife, SocketMethods, SocketHandlers):  # type: ignore[overrid
         """What is kept of the handshake's WSGI environ: its strings, and what ``keep_environ`` names."""
         return self.conn.environ
 
-    def use(self, middleware: Callable[[str, list[Any]], None]) -> Callable[[str, list[Any]], None]:
+    def use(self, middleware: EventMiddleware) -> EventMiddleware:
         """Run ``middleware(event, args)`` before the handlers of each event; it may change the list.
 
         Raising anything refuses the event: nothing handles it, ``on_error`` is told.
