@@ -145,9 +145,13 @@ class Engine:
         self.__dict__.pop("_lock", None)
 
     def _ping_all(self) -> None:
-        """The hub is stalled (native thread): keep the clients from giving up."""
+        """The hub is stalled (native thread): keep the clients from giving up.
+
+        They do so ping_interval + ping_timeout after the last ping, and the next may come ping_interval after the
+        stall: so there is one every quarter of ping_timeout.
+        """
         now = self.runtime.now()
-        if now - self._last_stall_ping < self.options.ping_interval:
+        if now - self._last_stall_ping < self.options.ping_timeout / 4:
             return
         self._last_stall_ping = now
         for connection in list(self.connections.values()):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("socketio_sync.engine")
 
-CALM_INTERVAL = 0.5
+CALM_INTERVAL = 0.25
 """Seconds between two questions to a hub that answers; an answer this late is a stall."""
 
 STALL_INTERVAL = 0.25
@@ -22,7 +22,7 @@ STALL_INTERVAL = 0.25
 
 
 class Watchdog:
-    """Asks the hub to answer, twice a second, and calls ``hook()`` while it does not.
+    """Asks the hub to answer, four times a second, and calls ``hook()`` while it does not.
 
     The hook runs in the watchdog's thread: it may send, and must not block.
     """

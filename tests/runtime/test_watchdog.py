@@ -35,7 +35,7 @@ def test_the_hook_is_called_while_the_hub_is_held_up(runtime: GeventRuntime) -> 
     ended = time.monotonic()
     times = [when - began for when, _ in calls]
     assert 3 <= len(times) <= 8
-    assert times[0] > 0.45
+    assert times[0] > 0.2
     assert not any(in_io_thread for _, in_io_thread in calls)
     assert all(when <= ended + 0.3 for when, _ in calls)
     assert "hold_the_hub" in runtime.stall_suspect
