@@ -1,6 +1,6 @@
 """The server of the scripted sessions: the same behaviour, line by line, as node/reference_server.js.
 
-Usage: python server.py gevent|threads [recovery]; prints its URL and serves until SIGTERM.
+Usage: python server.py gevent|threads [recovery] [msgpack]; prints its URL and serves until SIGTERM.
 """
 
 from __future__ import annotations
@@ -14,8 +14,15 @@ from socketio_sync import ConnectError
 from socketio_sync import Namespace
 from socketio_sync import Server
 from socketio_sync import Socket
+from socketio_sync import parsers
 
-io = Server(allow_eio3=True, runtime=sys.argv[1], connection_state_recovery="recovery" in sys.argv or None)
+io = Server(
+    allow_eio3=True,
+    cors_allowed_origins="*",
+    runtime=sys.argv[1],
+    connection_state_recovery="recovery" in sys.argv or None,
+    parser=parsers.msgpack if "msgpack" in sys.argv else None,
+)
 
 
 def blob(seed: int, length: int) -> bytes:
@@ -98,6 +105,23 @@ def common(nsp: Namespace) -> None:
     @nsp.on("vote")
     def vote(socket: Socket, room: str) -> list[Any]:
         return sorted(nsp.to(room).timeout(2).emit_with_ack("vote"))
+
+    @nsp.on("remember")
+    def remember(socket: Socket, value: Any) -> None:
+        socket.data["value"] = value
+
+    @nsp.on("recall")
+    def recall(socket: Socket) -> tuple[Any, ...]:
+        return socket.recovered, socket.data.get("value"), sorted(socket.rooms)
+
+    @nsp.on("tick")
+    def tick(socket: Socket, room: str, count: int) -> None:
+        io.start_background_task(send_ticks, room, count)
+
+    def send_ticks(room: str, count: int) -> None:
+        for number in range(count):
+            nsp.to(room).emit("tick", number)
+            io.sleep(0.005)
 
     @nsp.on("kick")
     def kick(socket: Socket, close: bool) -> None:

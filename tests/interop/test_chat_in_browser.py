@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 
 import pytest
 
-from tests.support.programs import NODE_FOLDER
 from tests.support.programs import Program
+from tests.support.programs import chromium
 from tests.support.programs import free_port
-from tests.support.programs import missing
+from tests.support.programs import node
 from tests.support.programs import node_modules
 from tests.support.programs import python
 from tests.support.programs import running
@@ -23,15 +22,6 @@ SERVERS = {
     "gunicorn gevent": [*GUNICORN, "-k", "gevent"],
     "gunicorn gthread": [*GUNICORN, "-k", "gthread", "--threads", "2"],
 }
-
-
-def chromium() -> str:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("SOCKETIO_SYNC_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        missing("Chromium")
-    assert found is not None
-    return found
 
 
 def start_chat(name: str, port: int) -> Program:
@@ -54,14 +44,12 @@ def wait_for_line(program: Program, text: str) -> None:
     "name", [pytest.param(name, marks=[pytest.mark.long] if "gunicorn" in name else []) for name in SERVERS]
 )
 def test_two_windows_chat_through_a_restart_of_the_server(name: str) -> None:
-    if shutil.which("node") is None:
-        missing("node")
-    browser, port = chromium(), free_port()
-    screenshots = os.environ.get("SOCKETIO_SYNC_SCREENSHOTS", "")
+    port = free_port()
     chat = start_chat(name, port)
     try:
-        script = ["node", str(NODE_FOLDER / "chat_in_browser.js"), chat.url, browser, screenshots]
-        with running(script, NODE_PATH=str(node_modules())) as windows:
+        screenshots = os.environ.get("SOCKETIO_SYNC_SCREENSHOTS", "")
+        script, env = node("chat_in_browser.js", chat.url, chromium(), screenshots)
+        with running(script, **env) as windows:
             wait_for_line(windows, "restart, please")
             chat.stop()
             first = chat.output

@@ -1,98 +1,85 @@
 """The clients that are out there, over each transport, in scripted sessions with our server.
 
-Node's own server passes the same sessions, so what fails here is ours.
+Node's own server holds the same sessions, so what fails here is ours.
 """
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.support.programs import NODE_FOLDER
 from tests.support.programs import Program
-from tests.support.programs import missing
-from tests.support.programs import node_modules
+from tests.support.programs import chromium
+from tests.support.programs import node
 from tests.support.programs import python
+from tests.support.programs import run_to_its_end
 from tests.support.programs import running
-from tests.support.timing import scaled
 
 HERE = Path(__file__).parent
 LIBRARIES = [f"socket.io-client{version}" for version in ("", "-4.0", "-3", "-2", "-1")]
-MODES = ["polling", "websocket", "upgrade"]
-RUNTIMES = ["gevent", "threads"]
+NEWEST = LIBRARIES[0]
 
-ServerFactory = Callable[[str], Program]
+every_mode = pytest.mark.parametrize("mode", ["polling", "websocket", "upgrade"])
+every_library = pytest.mark.parametrize("library", LIBRARIES)
+# The reference proves that the session is right; it need not do so every time.
+every_server = pytest.mark.parametrize(
+    "server", ["gevent", "threads", pytest.param("reference", marks=pytest.mark.long)]
+)
+pytestmark = pytest.mark.timeout(90)
+
+Start = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ServerFactory]:
-    """Gives the server by name, "reference" or one of our runtimes; one process each for all tests of this file."""
+def start() -> Iterator[Start]:
+    """Gives the address of a server, Node's ("reference") or ours on a runtime; one process each for all tests."""
     with ExitStack() as stack:
-        started: dict[str, Program] = {}
+        started: dict[tuple[str, ...], Program] = {}
 
-        def get(name: str) -> Program:
-            if name not in started:
-                started[name] = stack.enter_context(start(name))
-            return started[name]
+        def get(*what: str) -> str:
+            if what not in started:
+                name, *features = what
+                script, env = python(str(HERE / "server.py"), *what), {}
+                if name == "reference":
+                    script, env = node("reference_server.js", *features)
+                started[what] = stack.enter_context(running(script, **env))
+            return started[what].url
 
         yield get
-    for name, program in started.items():
-        assert "Traceback" not in program.output, f"{name}: {program.output}"
+    for what, program in started.items():
+        assert "Traceback" not in program.output, f"{what}: {program.output}"
 
 
-def start(name: str) -> AbstractContextManager[Program]:
-    if name == "reference":
-        return running(["node", str(NODE_FOLDER / "reference_server.js")], NODE_PATH=str(node_modules()))
-    return running(python(str(HERE / "server.py"), name))
+@every_mode
+@every_library
+@every_server
+def test_an_official_client_holds_its_session(start: Start, server: str, library: str, mode: str) -> None:
+    run_to_its_end(*node("session.js", start(server), library, mode))
 
 
-def hold_session(command: list[str], **env: str) -> None:
-    with running(command, **env) as session:
-        try:
-            code = session.process.wait(scaled(60))
-        except subprocess.TimeoutExpired:
-            code = None
-    assert code == 0, session.output
+@every_mode
+@every_server
+def test_python_socketio_holds_its_session(start: Start, server: str, mode: str) -> None:
+    run_to_its_end(python(str(HERE / "python_session.py"), start(server), mode))
 
 
-def hold_node_session(url: str, library: str, mode: str) -> None:
-    if shutil.which("node") is None:
-        missing("node")
-    hold_session(["node", str(NODE_FOLDER / "session.js"), url, library, mode], NODE_PATH=str(node_modules()))
+@every_mode
+@every_server
+def test_the_newest_client_holds_its_session_in_msgpack(start: Start, server: str, mode: str) -> None:
+    run_to_its_end(*node("session.js", start(server, "msgpack"), NEWEST, mode, "msgpack"))
 
 
-@pytest.mark.timeout(90)
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("library", LIBRARIES)
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_an_official_client_holds_its_session(server: ServerFactory, runtime: str, library: str, mode: str) -> None:
-    hold_node_session(server(runtime).url, library, mode)
+@every_mode
+@every_server
+def test_a_client_that_is_cut_off_again_and_again_misses_nothing(start: Start, server: str, mode: str) -> None:
+    output = run_to_its_end(*node("recovery.js", start(server, "recovery"), mode))
+    assert ("recovered before the first: true" in output) == (server != "reference")  # there, ours is better
 
 
-@pytest.mark.timeout(90)
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_python_socketio_holds_its_session(server: ServerFactory, runtime: str, mode: str) -> None:
-    hold_session(python(str(HERE / "python_session.py"), server(runtime).url, mode))
-
-
-@pytest.mark.long
-@pytest.mark.timeout(90)
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_the_session_is_right_for_the_official_server(server: ServerFactory, library: str, mode: str) -> None:
-    hold_node_session(server("reference").url, library, mode)
-
-
-@pytest.mark.long
-@pytest.mark.timeout(90)
-@pytest.mark.parametrize("mode", MODES)
-def test_the_python_session_is_right_for_the_official_server(server: ServerFactory, mode: str) -> None:
-    hold_session(python(str(HERE / "python_session.py"), server("reference").url, mode))
+@every_server
+def test_old_clients_talk_over_jsonp_in_a_browser(start: Start, server: str) -> None:
+    run_to_its_end(*node("jsonp_in_browser.js", start(server), chromium()))

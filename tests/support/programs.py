@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -137,7 +139,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def missing(what: str) -> None:
+def missing(what: str) -> NoReturn:
     """Skips the test for lack of ``what``; fails it where SOCKETIO_SYNC_REQUIRE_INTEROP says that all is installed."""
     if os.environ.get("SOCKETIO_SYNC_REQUIRE_INTEROP"):
         pytest.fail(f"{what} is missing, and SOCKETIO_SYNC_REQUIRE_INTEROP is set")
@@ -150,3 +152,28 @@ def node_modules() -> Path:
     if not (folder / "socket.io-client-4.0").is_dir():
         missing(f"{folder} with the packages of tests/interop/node/package.json")
     return folder
+
+
+def node(script: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """The command that runs a script of tests/interop/node, and the environment it needs."""
+    if shutil.which("node") is None:
+        missing("node")
+    return ["node", str(NODE_FOLDER / script), *arguments], {"NODE_PATH": str(node_modules())}
+
+
+def chromium() -> str:
+    """The browser's program: SOCKETIO_SYNC_CHROMIUM, or what is installed."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("SOCKETIO_SYNC_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    return found or missing("Chromium")
+
+
+def run_to_its_end(command: list[str], env: dict[str, str] | None = None, patience: float = 60) -> str:
+    """Runs a program that must end well, within ``patience`` seconds; returns its output."""
+    with running(command, **(env or {})) as program:
+        try:
+            code = program.process.wait(scaled(patience))
+        except subprocess.TimeoutExpired:
+            code = None
+    assert code == 0, program.output
+    return program.output

