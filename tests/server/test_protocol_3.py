@@ -1,4 +1,4 @@
-"""Clients of Socket.IO 2, protocol 3 of Engine.IO: WIRE facts of their own."""
+"""Clients of Socket.IO 2, which speak protocol 3 of Engine.IO: what is different for them."""
 
 from __future__ import annotations
 
