@@ -38,6 +38,9 @@ _SLOT = 2.0**-20
 _FOR_EVER = 86_400.0
 """A wait without a limit that has taken so many virtual seconds will never end."""
 
+_ENDLESS = 1_000_000
+"""So many things are never done before a test goes on, but by handlers that keep each other busy."""
+
 
 class VirtualRuntime(Runtime):
     """Threads and time as a test wants them.
@@ -74,11 +77,13 @@ class VirtualRuntime(Runtime):
         """Run everything that can run now. What is left then waits for an event, the clock or a socket.
 
         Raises:
-            RuntimeError: a handler calls it, or another thread.
+            RuntimeError: a handler calls it, or another thread; or there is no end.
         """
         self._check_may_drive()
-        while self._step():
-            pass
+        for _ in range(_ENDLESS):
+            if not self._step():
+                return
+        raise RuntimeError("this has no end: handlers keep each other busy without waiting for the clock")
 
     def advance(self, seconds: float) -> None:
         """Turn the clock, stopping at every timer on the way."""
@@ -118,7 +123,11 @@ class VirtualRuntime(Runtime):
         return self._clock + self._wall_offset
 
     def sleep(self, seconds: float) -> None:
-        self.event().wait(seconds)
+        if seconds <= 0 and getcurrent() in self._workers:
+            self._runnable.append(partial(self._go_on, getcurrent()))
+            self._switch_out()
+        else:
+            self.event().wait(seconds)
 
     def event(self) -> Event:
         return _VirtualEvent(self)
@@ -254,6 +263,12 @@ class VirtualRuntime(Runtime):
         worker.parent = getcurrent()
         worker.switch()
 
+    def _switch_out(self) -> None:
+        """In a job or task: let the others run until somebody goes on with this one."""
+        parent = getcurrent().parent
+        assert parent is not None
+        parent.switch()
+
     def _run_job(self, work: _Work) -> None:
         try:
             run_job(work.job, work.label)
@@ -328,9 +343,7 @@ class _VirtualEvent(Event):
         sleeper = _Sleeper(partial(runtime._runnable.append, partial(runtime._go_on, worker)))
 
         def switch_out() -> None:
-            parent = worker.parent
-            assert parent is not None
-            parent.switch()
+            runtime._switch_out()
             if runtime._abandoned and not self._set:
                 raise GreenletExit
 

@@ -86,6 +86,8 @@ def listening(
     engine = getattr(io, "engine", io)
     app = WSGIApp(io, wsgi_app)
     runtime = engine.start()
+    if runtime.name == "virtual":
+        raise RuntimeError("a TestClient uses this server on its virtual clock: nothing can listen meanwhile")
     listener = _bind(host, port, runtime.name == "gevent")
     bound = listener.getsockname()[1]
     serve = _gevent_server if runtime.name == "gevent" else _threaded_server
