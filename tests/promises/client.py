@@ -115,9 +115,8 @@ class Client:
 
     def next(self) -> Any:
         """The next message that is no ping, or the close frame."""
-        while (message := self.wire.receive()) == "2":
-            self.pings += 1
-            self.wire.send_text("3")
+        while self._answered_ping(message := self.wire.receive()):
+            pass
         return message
 
     def listen(self, seconds: float) -> list[Any]:
@@ -128,11 +127,20 @@ class Client:
         while (left := deadline - time.monotonic()) > 0:
             self.wire.sock.settimeout(left)
             try:
-                messages.append(self.next())
+                message = self.wire.receive()
             except TimeoutError:
                 break
+            if not self._answered_ping(message):
+                messages.append(message)
         self.wire.sock.settimeout(patience)
         return messages
+
+    def _answered_ping(self, message: Any) -> bool:
+        if message != "2":
+            return False
+        self.pings += 1
+        self.wire.send_text("3")
+        return True
 
     def event(self) -> list[Any]:
         """The next event, without attachments: its name and arguments."""
@@ -175,7 +183,11 @@ class Client:
 def promising(runtime: str, *, quiet: bool = True, **options: Any) -> Iterator[Promised]:
     """The program on a runtime, with options for its server; ``quiet``: it may log no warning and no error."""
     with running(python("-m", "tests.promises.program", runtime, json.dumps(options))) as program:
-        yield Promised(program)
+        try:
+            yield Promised(program)
+        except BaseException:
+            print(program.output)
+            raise
     assert "Traceback" not in program.output, program.output
     if quiet:
         assert "WARNING" not in program.output, program.output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import selectors
 import struct
 import threading
+import time
 from collections.abc import Callable
 from collections.abc import Sequence
 
@@ -22,6 +23,8 @@ class Member:
     Attributes:
         texts: how many text messages came, without pings.
         pings: how many pings came.
+        longest: the longest time between two pings in seconds, the first counted from the beginning. A client gives up
+            after ping_interval + ping_timeout of it.
         lost: the server ended it.
     """
 
@@ -29,6 +32,8 @@ class Member:
         self.wire = wire
         self.texts = 0
         self.pings = 0
+        self.longest = 0.0
+        self._last_ping = time.monotonic()
         self.joined = False
         self.lost = False
         self._buffer = bytearray(wire.buffer)
@@ -54,10 +59,16 @@ class Member:
             if opcode == CLOSE:
                 self.lost = True
             elif payload == b"2":
-                self.pings += 1
-                self.send("3")
+                self._ping()
             elif opcode == TEXT:
                 self._text(payload.decode(), on_text)
+
+    def _ping(self) -> None:
+        now = time.monotonic()
+        self.pings += 1
+        self.longest = max(self.longest, now - self._last_ping)
+        self._last_ping = now
+        self.send("3")
 
     def _text(self, text: str, on_text: Callable[[Member, str], None] | None) -> None:
         if not self.joined:

@@ -19,8 +19,8 @@ from tests.support.wire import TEXT
 from tests.support.wire import frame
 
 # Three heartbeats fit into a handler's nap.
-SHORT = {"ping_interval": 0.2, "ping_timeout": 0.3}
-NAP = 1.5
+SHORT = {"ping_interval": 0.15, "ping_timeout": 0.25}
+NAP = 1.2
 LONG = [pytest.param(packet, marks=pytest.mark.long) for packet in ("3", "430[]")]
 
 
@@ -107,7 +107,7 @@ def test_one_body_with_events_and_the_answer_by_polling(server: Promised) -> Non
 
 @pytest.fixture
 def impatient(runtime: str, programs: Callable[..., Promised]) -> Promised:
-    """The program with a heartbeat of 0.6 s."""
+    """The program with a heartbeat of 0.4 s."""
     return programs(runtime, **SHORT)
 
 
