@@ -76,9 +76,10 @@ class Mailbox(Generic[T]):
             self._bytes_in += size
             idle = not self._busy
             self._busy = True
-            fills = self._on_full is not None and not (self._full or self._filling) and self._is_over(1)
+            fills = len(self._items) >= self._limit or self._bytes_in - self._bytes_out >= self._byte_limit
             if fills:
-                self._filling = True
+                fills = self._on_full is not None and not (self._full or self._filling)
+                self._filling = self._filling or fills
         if fills:
             self._report_full()
         if idle:

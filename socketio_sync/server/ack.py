@@ -39,7 +39,8 @@ class Ack:
         socket = self._socket
         if self._id is None or not socket.connected:
             return False
-        encoded = socket.nsp.encode(Packet(ACK, socket.nsp.name, args, self._id))
+        nsp = socket.nsp
+        encoded = nsp.encode(Packet(ACK, nsp.name, args, self._id))
         with socket.conn.lock:
             if self._answered:
                 return False

@@ -55,6 +55,8 @@ class Listeners:
         self.takes_socket = takes_socket
         self._refused = refused if refused is not None else REFUSED_BY_NAMESPACE if takes_socket else REFUSED_BY_SOCKET
         self._named: dict[str, tuple[Handler, ...]] = {}
+        # Whether a handler was ever registered with ordered=False: nearly never, so events are spared the question.
+        self.any_loose = False
         # Handlers of every incoming event, and of every outgoing one.
         self.any: tuple[Handler, ...] = ()
         self.any_outgoing: tuple[Handler, ...] = ()
@@ -73,6 +75,8 @@ class Listeners:
         handler = self._inspected(event, function)
         handler.ordered = ordered
         handler.once = once
+        if ordered is False:
+            self.any_loose = True
         with self._lock:
             self._named[event] = (*self._named.get(event, ()), handler)
 

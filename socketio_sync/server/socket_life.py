@@ -139,7 +139,11 @@ class SocketLife:
         """An event of the client: into the queue, or beside it."""
         if not self._ready:
             self._mailbox.post(partial(self._handle_early, packet), size)
-        elif self._is_loose(packet):
+            return
+        loose = not self.server.options.ordered_events
+        for listeners in self.listeners():
+            loose = loose or listeners.any_loose
+        if loose and self._is_loose(packet):
             self._start_loose(packet)
         else:
             self._mailbox.post(packet, size)
