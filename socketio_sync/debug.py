@@ -1,8 +1,8 @@
 """``DEBUG=socketio_sync*``: the reference's habit for seeing what happens, on our own loggers only.
 
-The variable has scopes separated by commas or spaces; ``*`` stands for anything, a leading ``-`` leaves a scope out, and
-``:`` may be written for the dot: ``DEBUG=socketio_sync*,-socketio_sync.engine``. Lines go to standard error, with the time
-since the last line of the same scope, in colour on a terminal.
+The variable has scopes separated by commas or spaces; ``*`` stands for anything, a leading ``-`` leaves a scope out,
+and ``:`` may be written for the dot: ``DEBUG=socketio_sync*,-socketio_sync.engine``. Lines go to standard error, with
+the time since the last line of the same scope, in colour on a terminal.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Engine.IO packets as they travel: the unit of queueing and its wire forms.
 
-An EncodedPacket is one Socket.IO packet with all its attachments (or one control packet), so that nothing can come between
-them. It is immutable and shared by every recipient of a broadcast; each wire form is made once, when first asked for, and
-kept by its form (a race between two threads makes it twice, to the same value).
+An EncodedPacket is one Socket.IO packet with all its attachments (or one control packet), so that nothing can come
+between them. It is immutable and shared by every recipient of a broadcast; each wire form is made once, when first
+asked for, and kept by its form (a race between two threads makes it twice, to the same value).
 """
 
 from __future__ import annotations

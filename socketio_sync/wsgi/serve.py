@@ -95,14 +95,19 @@ def listening(
         yield Listening(host, bound, ssl_context is not None)
 
 
+def _socket_class(gevent: bool) -> Any:
+    if not gevent:
+        return socket.socket
+    from gevent.socket import socket as gevent_socket
+
+    return gevent_socket
+
+
 def _bind(host: str, port: int, gevent: bool) -> Any:
-    socket_module: Any = socket
-    if gevent:
-        from gevent import socket as socket_module
     family, kind, protocol, _, address = socket.getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    listener = socket_module.socket(family, kind, protocol)
+    listener = _socket_class(gevent)(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Inherited by every connection: pywsgi writes header and body apart, which costs 40 ms each with Nagle's
