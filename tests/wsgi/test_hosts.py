@@ -21,7 +21,12 @@ from tests.support.wire import open_websocket
 from tests.support.wire import until
 
 APP = "tests.wsgi.product_app:app"
-MATRIX = [*HOSTS, *TLS_HOSTS]
+# What most people run is tried always, the rest with ``pytest -m long``.
+USUAL = ("gunicorn-gevent", "gunicorn-gthread", "pywsgi", "werkzeug", "waitress", "own-threads")
+MATRIX = [
+    pytest.param(host, marks=() if host.name in USUAL and not host.tls else pytest.mark.long)
+    for host in [*HOSTS, *TLS_HOSTS]
+]
 # The runtime's own thread or greenlet.
 KEPT = 1
 

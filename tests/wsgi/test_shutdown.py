@@ -75,8 +75,15 @@ def workers(server: Running) -> list[int]:
     return [int(pid) for pid in children.split()]
 
 
-@pytest.mark.parametrize("preload", [(), ("--preload",)], ids=["", "preload"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], ids=lambda number: number.name)
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize("preload", [(), pytest.param(("--preload",), marks=LONG)], ids=["", "preload"])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, pytest.param(signal.SIGINT, marks=LONG), pytest.param(signal.SIGQUIT, marks=LONG)],
+    ids=lambda number: number.name,
+)
 @pytest.mark.parametrize("host", GUNICORNS, ids=str)
 def test_gunicorn_is_stopped(host: Host, number: signal.Signals, preload: tuple[str, ...]) -> None:
     with serving(host, APP, *preload) as server:
@@ -97,6 +104,7 @@ def test_gunicorn_reloads(host: Host) -> None:
         assert server.trouble() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("host", GUNICORNS, ids=str)
 def test_a_worker_reaches_its_last_request(host: Host) -> None:
     with serving(host, APP, "--max-requests", "4") as server:
@@ -105,6 +113,7 @@ def test_a_worker_reaches_its_last_request(host: Host) -> None:
         served_again(server)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("host", GUNICORNS, ids=str)
 def test_gunicorns_reloader(host: Host, tmp_path: Path) -> None:
     watched = tmp_path / "watched"
@@ -140,7 +149,12 @@ def test_a_held_request_does_not_hold_up_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["pywsgi", "werkzeug", "wsgiref-threads", "cheroot", "django", "own-threads", "own-gevent"]
+    "name",
+    [
+        "werkzeug",
+        "own-threads",
+        *(pytest.param(name, marks=LONG) for name in ("pywsgi", "wsgiref-threads", "cheroot", "django", "own-gevent")),
+    ],
 )
 def test_ctrl_c(name: str) -> None:
     with serving(BY_NAME[name], APP) as server:
@@ -158,6 +172,7 @@ def test_listen_ends_by_sigterm(name: str) -> None:
         assert server.trouble() == []
 
 
+@pytest.mark.long
 def test_uwsgi_stops() -> None:
     with serving(BY_NAME["uwsgi"], APP) as server:
         wire = joined(server)
