@@ -619,6 +619,7 @@ class Connection:
         with self.lock:
             self.session.life = sessions.CLOSED
             self._timer.cancel()
+        self.engine.forget(self)
 
     def _ended(self, reason: str, details: DisconnectDetails | None) -> None:
         with self.lock:

@@ -155,15 +155,17 @@ def _http(engine: Engine, request: Request, connection: Connection | None, heade
 
 
 def _open_polling(engine: Engine, request: Request, headers: list[tuple[str, str]]) -> Response:
-    full = engine.full()
-    if full:
-        return _plain(request, UNAVAILABLE, full, headers)
     query = request.query
     format = polling.PayloadFormat(parse_revision(query), bool(query.get("b64")), query.get("j"))
     connection = Connection(engine, engine.new_sid(request), request, sessions.POLLING, format)
+    full = engine.enter(connection)
+    if full:
+        connection.discard()
+        return _plain(request, UNAVAILABLE, full, headers)
     upgrades = ["websocket"] if _can_upgrade(engine, request) else []
     open_packet = engine.open_packet(connection, upgrades)
     headers = engine.response_headers(request, headers + engine.cookie_headers(connection), initial=True)
+    engine.warn_of_processes(request)
     encoded = format.encode([open_packet])
     engine.admit(connection)
     return polling.payload_response(engine, headers, request.header("accept-encoding"), encoded)
@@ -206,16 +208,16 @@ def _upgrade(
 
 
 def _open_websocket(engine: Engine, request: Request, headers: list[tuple[str, str]], refused: bool) -> Response:
-    full = engine.full()
-    if full:
-        return _plain(request, UNAVAILABLE, full, headers)
     format = polling.PayloadFormat(parse_revision(request.query), bool(request.query.get("b64")), None)
     connection = Connection(engine, engine.new_sid(request), request, sessions.WEBSOCKET, format)
+    full = engine.enter(connection)
+    if full:
+        connection.discard()
+        return _plain(request, UNAVAILABLE, full, headers)
     headers = engine.response_headers(request, headers + engine.cookie_headers(connection), initial=True)
 
     def begin(transport: websocket.WebSocketTransport) -> bool:
         if refused:
-            connection.discard()
             return False
         connection.attach(transport)
         connection.send_packet(engine.open_packet(connection, []))
@@ -224,9 +226,9 @@ def _open_websocket(engine: Engine, request: Request, headers: list[tuple[str, s
 
     try:
         return websocket.connect(engine, request, connection, headers, begin)
-    except OSError:
-        connection.discard()
-        raise
+    finally:
+        if not connection.is_admitted:
+            connection.discard()
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------

@@ -34,6 +34,14 @@ log = logging.getLogger("socketio_sync.engine")
 
 HOOKS = ("connection_error", "initial_headers", "headers")
 
+# The most asked question of the field (python-engineio and Flask-SocketIO: "Invalid session" with gunicorn -w N).
+SEVERAL_PROCESSES = (
+    "%s runs several worker processes, and each knows only its own clients: a long-polling client whose requests reach"
+    " another one gets 'Session ID unknown', and a broadcast stays in its process. What works now: one worker (it carries"
+    " thousands of clients); or transports=('websocket',) here and in the client; or a load balancer with sticky sessions"
+    " (see the option cookie)."
+)
+
 
 class Engine:
     """An Engine.IO server; on its own (``WSGIApp(Engine())``) or beneath a Socket.IO Server (``io.engine``).
@@ -44,7 +52,7 @@ class Engine:
         options: the Engine.IO options as keywords, or ready made as ``config``.
     """
 
-    _lock = LazyLock()  # guards the choice of the runtime, and nothing that blocks
+    _lock = LazyLock()  # guards the choice of the runtime and who is in, and nothing that blocks
 
     def __init__(
         self,
@@ -64,6 +72,7 @@ class Engine:
         self._hooks: dict[str, tuple[Callable[..., object], ...]] = {}
         self.connection_handlers: tuple[Callable[..., object], ...] = ()
         self._last_stall_ping = 0.0
+        self._warned_of_processes = False
 
     # -- for users ---------------------------------------------------------------------------------------------------
 
@@ -236,20 +245,39 @@ class Engine:
             )
         )
 
+    def warn_of_processes(self, request: Request) -> None:
+        """Say once what long-polling needs where several processes serve it (PEP 3333, ``wsgi.multiprocess``)."""
+        if not self._warned_of_processes and request.environ.get("wsgi.multiprocess"):
+            self._warned_of_processes = True
+            log.warning(SEVERAL_PROCESSES, request.peer.server)
+
+    def enter(self, connection: Connection) -> str:
+        """The only way in: count a newcomer, who is not admitted yet. Returns why it cannot be, "" if it is in."""
+        with self._lock:
+            full = self.full()
+            if full:
+                return full
+            if connection.id in self.connections:
+                raise EngineError(BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
+            self.connections[connection.id] = connection
+            if len(self.connections) == 1:
+                connection.runtime.watch(self._ping_all)
+        return ""
+
     def admit(self, connection: Connection) -> None:
-        """The only way in."""
-        self.connections[connection.id] = connection
-        if len(self.connections) == 1:
-            self.runtime.watch(self._ping_all)
+        """Hand a newcomer over to the layer above."""
         connection.admitted(self._handler.on_connection(connection))
         if self.closing:
             connection.close("server shutting down", discard=True)
 
     def forget(self, connection: Connection) -> None:
-        """The only way out; called by the connection's end."""
-        self.connections.pop(connection.id, None)
-        if not self.connections:
-            connection.runtime.unwatch()
+        """The only way out; called by the connection's end. Twice is harmless."""
+        with self._lock:
+            if self.connections.get(connection.id) is not connection:
+                return
+            del self.connections[connection.id]
+            if not self.connections:
+                connection.runtime.unwatch()
 
     def __reduce__(self) -> Any:
         raise TypeError("an Engine cannot be pickled: its connections live in this process")

@@ -25,6 +25,13 @@ def host_of(name: str, *options: str) -> Host:
     return host
 
 
+def first_message(wire: Wire) -> str:
+    while (received := wire.receive()) == "2":
+        wire.send_text("3")
+    assert isinstance(received, str)
+    return received
+
+
 @pytest.mark.parametrize("name", ["gunicorn-gevent", "gunicorn-gthread"])
 def test_200_websockets_past_worker_connections_leave_plain_requests_working(name: str) -> None:
     with serving(host_of(name), APP, "--worker-connections", "50") as server, ExitStack() as stack:
@@ -35,7 +42,7 @@ def test_200_websockets_past_worker_connections_leave_plain_requests_working(nam
         for wire in wires:
             wire.send_text("40")
         for wire in wires:
-            assert wire.receive_text().startswith("40{")
+            assert first_message(wire).startswith("40{")
 
 
 def test_20_parked_polls_leave_plain_requests_under_1_5_seconds() -> None:
@@ -71,6 +78,6 @@ def test_several_worker_processes_are_warned_of(workers: int) -> None:
     with serving(host_of("gunicorn-gthread"), APP, "--workers", str(workers)) as server:
         for _ in range(12):
             Polling(server.port).open()
-        warnings = [line for line in server.log if "several worker processes" in line]
+        warnings = [line for line in server.log.splitlines() if "several worker processes" in line]
         assert len(warnings) <= workers  # once a process
         assert bool(warnings) == (workers > 1)
