@@ -36,10 +36,10 @@ HOOKS = ("connection_error", "initial_headers", "headers")
 
 # The most asked question of the field (python-engineio and Flask-SocketIO: "Invalid session" with gunicorn -w N).
 SEVERAL_PROCESSES = (
-    "%s runs several worker processes, and each knows only its own clients: a long-polling client whose requests reach"
-    " another one gets 'Session ID unknown', and a broadcast stays in its process. What works now: one worker (it carries"
-    " thousands of clients); or transports=('websocket',) here and in the client; or a load balancer with sticky sessions"
-    " (see the option cookie)."
+    "%s runs several worker processes, and each knows only its own clients: a long-polling client whose requests"
+    " reach another one gets 'Session ID unknown', and a broadcast stays in its process. What works now: one worker"
+    " (it carries thousands of clients); or transports=('websocket',) here and in the client; or a load balancer with"
+    " sticky sessions (see the option cookie)."
 )
 
 
