@@ -1,4 +1,4 @@
-"""A bare HTTP, Engine.IO and WebSocket peer that speaks bytes over one blocking socket, independent of our own codecs."""
+"""A bare HTTP, Engine.IO and WebSocket peer that speaks bytes over a blocking socket, independent of our codecs."""
 
 from __future__ import annotations
 
