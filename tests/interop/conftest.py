@@ -1,0 +1,32 @@
+"""Both runtimes, and Node, for the tests that ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.javascript import JavaScript
+from tests.support.served import RUNTIMES
+
+
+@pytest.fixture(params=RUNTIMES)
+def runtime(request: pytest.FixtureRequest) -> str:
+    """The name of a runtime."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def node_process() -> Iterator[JavaScript]:
+    """The one Node process of all tests."""
+    javascript = JavaScript()
+    yield javascript
+    javascript.stop()
+
+
+@pytest.fixture
+def js(node_process: JavaScript) -> Iterator[JavaScript]:
+    """Runs pieces of JavaScript; clients that a test opens are closed after it."""
+    yield node_process
+    node_process.reset()
