@@ -468,12 +468,14 @@ class Connection:
                 self.end_locked("transport error", DisconnectDetails("overlap from client"))
             elif session.life == sessions.CLOSED:
                 overlap = True
-            elif session.life != sessions.OPEN:
-                answer = [*(session.take() or [NOOP_PACKET]), CLOSE_PACKET]
-                self.end_locked("forced close", None)
             elif session.queue:
+                # Also while it is closing: the JavaScript client acts on a close packet before it has looked at the
+                # messages in front of it, and would take a DISCONNECT among them for a lost transport.
                 answer = session.take(self.engine.options.max_http_buffer_size)
                 self._wake_drained_locked()
+            elif session.life == sessions.CLOSING:
+                answer = [NOOP_PACKET, CLOSE_PACKET]
+                self.end_locked("forced close", None)
             else:
                 self._get = reply
         self.act()
