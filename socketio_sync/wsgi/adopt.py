@@ -39,8 +39,8 @@ _SERVERS = (
     ("wsgi.input _read __self__ raw _sock", "wsgi.input _read __self__"),
 )
 _ESTABLISHED = 1  # tcpi_state, include/net/tcp_states.h
-# uWSGI has a descriptor, and a module instead of an environ entry; see _uwsgi_descriptor. What it has read ahead stays in
-# its C code: lost for a client that sends frames before our 101, which RFC 6455 (4.1) forbids.
+# uWSGI has a descriptor, and a module instead of an environ entry; see _uwsgi_descriptor. What it has read ahead stays
+# in its C code: lost for a client that sends frames before our 101, which RFC 6455 (4.1) forbids.
 
 
 def find_peer(environ: dict[str, Any]) -> ServerPeer:
