@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import length_hint
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -19,13 +20,14 @@ class Ack:
         wanted: whether the client asked for an answer; if not, calling does nothing.
     """
 
-    __slots__ = ("_answered", "_id", "_socket", "wanted")
+    __slots__ = ("_id", "_socket", "_turns", "wanted")
 
     def __init__(self, socket: SocketLife, id: int | None) -> None:
         self.wanted = id is not None
         self._socket = socket
         self._id = id
-        self._answered = False
+        # Taking from an iterator is atomic: of several threads that answer, one gets the turn.
+        self._turns = iter((True,))
 
     def __call__(self, *args: Any) -> bool:
         """Answer with these arguments; the first call only.
@@ -41,11 +43,9 @@ class Ack:
             return False
         nsp = socket.nsp
         encoded = nsp.encode(Packet(ACK, nsp.name, args, self._id))
-        with socket.conn.lock:
-            if self._answered:
-                return False
-            self._answered = True
+        if next(self._turns, None) is None:
+            return False
         return socket.send_encoded(encoded)
 
     def __repr__(self) -> str:
-        return f"<Ack {'answered' if self._answered else 'open'}{'' if self.wanted else ', not wanted'}>"
+        return f"<Ack {'open' if length_hint(self._turns) else 'answered'}{'' if self.wanted else ', not wanted'}>"
