@@ -113,7 +113,7 @@ class TestClient(_Sending, SocketHandlers):
     While a TestClient is in use (inside its ``with``, or from ``connect`` to ``disconnect``), the server runs on a
     virtual clock in the test's own thread. Everything above the socket is the real thing. Each call returns when the
     server is idle: every handler has returned, or waits for an answer or for the clock. What a handler of the client
-    raises is raised by that call.
+    raises is raised by that call. What the test itself does with the server (``io.emit``) arrives with the next call.
 
     Any number of clients may use one server, and they share the clock. When the last one is done, handlers that still
     wait are ended by a GreenletExit, and the server is as it was before.
@@ -161,11 +161,13 @@ class TestClient(_Sending, SocketHandlers):
     @property
     def id(self) -> str | None:
         """The id of its socket on the server, ``io.sockets[client.id]``; None without a connection."""
+        self._life.settle()
         return self._life.id
 
     @property
     def connected(self) -> bool:
         """Whether the server has accepted it and neither side has left."""
+        self._life.settle()
         return self._life.connected
 
     @property
@@ -185,7 +187,7 @@ class TestClient(_Sending, SocketHandlers):
             TransportError: the handshake is refused (``allow_request``, an origin, a limit, a server that was closed).
             RuntimeError: the server runs in real time already.
         """
-        if self._life.connected:
+        if self.connected:
             return
         self._stage = stage = Stage.enter(self._server, self)
         self._life.enter(stage)
@@ -217,10 +219,10 @@ class TestClient(_Sending, SocketHandlers):
     def disconnect(self) -> None:
         """Leave with a goodbye: "client namespace disconnect" on the server. Nothing happens without a connection."""
         try:
-            self._life.leave()
             self._life.settle()
         finally:
-            self._release()
+            self._life.leave()
+            self._settle_and_release()
 
     def cut(self, *, silent: bool = False) -> None:
         """Lose the connection without a goodbye: "transport close" on the server. ``connect`` comes back.
@@ -229,8 +231,15 @@ class TestClient(_Sending, SocketHandlers):
             silent: as when a cable is pulled: the server notices only when its heartbeat gets no answer, so
                 ``advance``: "ping timeout".
         """
+        self._life.settle()
         self._life.cut(silent)
         self._life.settle()
+
+    def _settle_and_release(self) -> None:
+        try:
+            self._life.settle()
+        finally:
+            self._release()
 
     def __enter__(self) -> TestClient:
         self._entered += 1
@@ -274,7 +283,7 @@ class TestClient(_Sending, SocketHandlers):
                 return inbox.pop(index)
         missing = f"{' or '.join(map(repr, events))} did not come" if events else "nothing came"
         came = "; what came: " + ", ".join(map(repr, inbox)) if inbox else ""
-        gone = "" if self.connected else f"; the client is not connected ({self._life.reason})"
+        gone = "" if self._life.connected else f"; the client is not connected ({self._life.reason})"
         raise AssertionError(missing + came + gone)
 
     def received(self) -> list[tuple[Any, ...]]:
@@ -305,5 +314,5 @@ class TestClient(_Sending, SocketHandlers):
         return self, _PLAIN
 
     def __repr__(self) -> str:
-        state = repr(self.id) if self.connected else "not connected"
+        state = repr(self._life.id) if self._life.connected else "not connected"
         return f"<TestClient {state} nsp={self.nsp!r}>"
