@@ -12,6 +12,7 @@ from socketio_sync.engine import websocket
 from socketio_sync.engine.connection import Connection
 from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
+from socketio_sync.engine.http import Unavailable
 from socketio_sync.exceptions import ConnectError
 from socketio_sync.protocol import engineio_session as sessions
 from socketio_sync.protocol.engineio_handshake import BAD_HANDSHAKE_METHOD
@@ -52,6 +53,8 @@ def dispatch(engine: Engine, request: Request) -> Response:
     except EngineError as error:
         engine.report(error, request)
         return rejection(request, error, upgrade, headers)
+    except Unavailable as reason:
+        return _plain(request, UNAVAILABLE, str(reason), headers)
     except HandshakeError as error:
         status = f"{error.status} {HTTPStatus(error.status).phrase}"
         return _plain(request, status, error.reason, [*headers, *error.headers])
@@ -154,14 +157,21 @@ def _http(engine: Engine, request: Request, connection: Connection | None, heade
     return handle(engine, request, connection, engine.response_headers(request, headers))
 
 
+def _newcomer(engine: Engine, request: Request, transport: str, format: polling.PayloadFormat) -> Connection:
+    engine.check_room()
+    connection = Connection(engine, engine.new_sid(request), request, transport, format)
+    try:
+        engine.enter(connection)
+    except (Unavailable, EngineError):
+        connection.discard()
+        raise
+    return connection
+
+
 def _open_polling(engine: Engine, request: Request, headers: list[tuple[str, str]]) -> Response:
     query = request.query
     format = polling.PayloadFormat(parse_revision(query), bool(query.get("b64")), query.get("j"))
-    connection = Connection(engine, engine.new_sid(request), request, sessions.POLLING, format)
-    full = engine.enter(connection)
-    if full:
-        connection.discard()
-        return _plain(request, UNAVAILABLE, full, headers)
+    connection = _newcomer(engine, request, sessions.POLLING, format)
     upgrades = ["websocket"] if _can_upgrade(engine, request) else []
     open_packet = engine.open_packet(connection, upgrades)
     headers = engine.response_headers(request, headers + engine.cookie_headers(connection), initial=True)
@@ -209,11 +219,7 @@ def _upgrade(
 
 def _open_websocket(engine: Engine, request: Request, headers: list[tuple[str, str]], refused: bool) -> Response:
     format = polling.PayloadFormat(parse_revision(request.query), bool(request.query.get("b64")), None)
-    connection = Connection(engine, engine.new_sid(request), request, sessions.WEBSOCKET, format)
-    full = engine.enter(connection)
-    if full:
-        connection.discard()
-        return _plain(request, UNAVAILABLE, full, headers)
+    connection = _newcomer(engine, request, sessions.WEBSOCKET, format)
     headers = engine.response_headers(request, headers + engine.cookie_headers(connection), initial=True)
 
     def begin(transport: websocket.WebSocketTransport) -> bool:

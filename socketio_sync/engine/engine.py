@@ -18,6 +18,7 @@ from socketio_sync.engine.handler import EngineHandler
 from socketio_sync.engine.handler import Receiver
 from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
+from socketio_sync.engine.http import Unavailable
 from socketio_sync.engine.ids import new_id
 from socketio_sync.engine.polling import HeldRequests
 from socketio_sync.exceptions import ConnectError
@@ -215,12 +216,13 @@ class Engine:
         cookie = self.options.cookie
         return [] if cookie is None else [("Set-Cookie", cookie.header(connection.id))]
 
-    def full(self) -> str:
-        """Why no newcomer is taken now, "" if one is."""
+    def check_room(self) -> None:
+        """Unavailable, if no newcomer is taken now."""
         if self.closing:
-            return "the server is shutting down"
+            raise Unavailable("the server is shutting down")
         limit = self.options.max_connections
-        return f"no more than {limit} connections" if limit is not None and len(self.connections) >= limit else ""
+        if limit is not None and len(self.connections) >= limit:
+            raise Unavailable(f"no more than {limit} connections")
 
     def new_sid(self, request: Request) -> str:
         """A fresh session id; the user's ``generate_id`` may make it."""
@@ -251,18 +253,15 @@ class Engine:
             self._warned_of_processes = True
             log.warning(SEVERAL_PROCESSES, request.peer.server)
 
-    def enter(self, connection: Connection) -> str:
-        """The only way in: count a newcomer, who is not admitted yet. Returns why it cannot be, "" if it is in."""
+    def enter(self, connection: Connection) -> None:
+        """The only way in: count a newcomer, who is not admitted yet. Unavailable or EngineError if that cannot be."""
         with self._lock:
-            full = self.full()
-            if full:
-                return full
+            self.check_room()
             if connection.id in self.connections:
                 raise EngineError(BAD_REQUEST, {"name": "ID_GENERATION_ERROR"})
             self.connections[connection.id] = connection
             if len(self.connections) == 1:
                 connection.runtime.watch(self._ping_all)
-        return ""
 
     def admit(self, connection: Connection) -> None:
         """Hand a newcomer over to the layer above."""

@@ -63,6 +63,10 @@ class Peer(Protocol):
         ...
 
 
+class Unavailable(Exception):
+    """No newcomer is taken now, and why: 503."""
+
+
 class Request:
     """One HTTP request.
 
