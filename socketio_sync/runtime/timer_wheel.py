@@ -11,9 +11,12 @@ from typing import Any
 SLOT = 1 / 16
 """Seconds of one slot; a power of two, so that slot times are exact and nothing fires early."""
 
+SWEEP = 1024
+"""With fewer timers than this the cancelled ones are left where they are."""
+
 
 class Timer:
-    """A call that is due at ``deadline``. Cancelling is lazy: the slot is emptied when its time comes."""
+    """A call that is due at ``deadline``. Cancelling is lazy: the wheel forgets it later."""
 
     __slots__ = ("args", "deadline", "fn")
 
@@ -29,12 +32,18 @@ class Timer:
 
 
 class TimerWheel:
-    """Timers in slots of equal width. Adding is O(1); firing costs what is due, however many were cancelled."""
+    """Timers in slots of equal width. Adding is O(1); firing costs what is due, however many were cancelled.
+
+    Most timers are cancelled long before their time. They are swept out whenever their number may have reached that of
+    the others, so that clients who come and go leave nothing behind.
+    """
 
     def __init__(self, slot: float = SLOT) -> None:
         self._width = slot
         self._slots: dict[int, list[Timer]] = {}
         self._times: list[int] = []  # heap of the slots in use
+        self._size = 0  # of all slots together
+        self._sweep_at = SWEEP
 
     def __bool__(self) -> bool:
         return bool(self._slots)
@@ -42,10 +51,14 @@ class TimerWheel:
     @property
     def next_time(self) -> float | None:
         """When the first slot is due; None: there is nothing to wait for."""
-        return self._times[0] * self._width if self._times else None
+        times = self._times  # another thread may be sweeping
+        return times[0] * self._width if times else None
 
     def add(self, timer: Timer) -> bool:
         """Put a timer in. True if it is the first to be due now."""
+        if self._size >= self._sweep_at:
+            self._sweep()
+        self._size += 1
         index = ceil(timer.deadline / self._width)
         slot = self._slots.get(index)
         if slot is not None:
@@ -62,7 +75,16 @@ class TimerWheel:
             slot = self._slots.pop(heappop(self._times))
             slot.sort(key=_deadline)
             due += slot
+        self._size -= len(due)
         return due
+
+    def _sweep(self) -> None:
+        """Forget the cancelled ones. The next time is when there are twice as many as are left now, so it stays O(1)."""
+        slots = {index: [timer for timer in slot if timer.fn is not None] for index, slot in self._slots.items()}
+        self._slots = {index: slot for index, slot in slots.items() if slot}
+        self._times = sorted(self._slots)  # which is a heap
+        self._size = sum(len(slot) for slot in self._slots.values())
+        self._sweep_at = max(SWEEP, 2 * self._size)
 
 
 def _deadline(timer: Timer) -> float:

@@ -66,7 +66,7 @@ class Timers:
 
     def next_delay(self) -> float | None:
         """Seconds until the next turn is due; None: never. For the runtime, in its I/O thread."""
-        time = self._wheel.next_time  # without the lock: only this thread takes slots out
+        time = self._wheel.next_time
         return None if time is None else max(time - self.now(), 0.0)
 
     def turn(self) -> None:

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socketio_sync.runtime.timer_wheel import SLOT
+from socketio_sync.runtime.timer_wheel import SWEEP
 from socketio_sync.runtime.timer_wheel import Timer
 from socketio_sync.runtime.timer_wheel import TimerWheel
 
@@ -43,6 +44,32 @@ def test_cancelled_timers_hold_on_to_nothing() -> None:
     one.cancel()
     assert one.fn is None
     assert one.args == ()
+
+
+def test_cancelled_timers_do_not_pile_up() -> None:
+    wheel = TimerWheel()
+    kept = [timer(50 + number) for number in range(100)]
+    for each in kept:
+        wheel.add(each)
+    for number in range(100_000):
+        gone = timer(100 + number % 45)
+        wheel.add(gone)
+        gone.cancel()
+    assert wheel._size <= SWEEP
+    assert [each for each in wheel.advance(1000) if each.fn is not None] == kept
+    assert wheel._size == 0
+
+
+def test_a_wheel_of_cancelled_timers_becomes_empty() -> None:
+    wheel = TimerWheel()
+    for _ in range(SWEEP):
+        gone = timer(1)
+        wheel.add(gone)
+        gone.cancel()
+    last = timer(2)
+    assert wheel.add(last)
+    assert wheel.next_time == 2
+    assert wheel.advance(2) == [last]
 
 
 @given(st.lists(st.floats(0, 1000)), st.lists(st.floats(0, 1100)))
