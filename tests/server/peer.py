@@ -72,6 +72,7 @@ class Peer:
         self.connection = Connection(
             engine, engine.new_sid(asked), asked, "polling", PayloadFormat(protocol, False, None)
         )
+        engine.enter(self.connection)
         engine.admit(self.connection)
         self.runtime.run_until_idle()
 
