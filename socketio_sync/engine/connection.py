@@ -242,7 +242,7 @@ class Connection:
             self._pauses -= 1
             if self._pauses:
                 return
-            self.session.rest(self.runtime.timers.now())
+            self.session.grant(self.runtime.timers.now(), self.session.ping_timeout)
             if self._channel is not None:
                 self._channel.resume()
             post, self._post = self._post, None
@@ -352,7 +352,7 @@ class Connection:
             channel.read_now()
         with self.lock:
             if self._pauses and session.expects_sign:
-                session.rest(now)
+                session.grant(now, session.ping_timeout)
             due = session.tick(now)
             if due == sessions.TIMED_OUT:
                 self.end_locked("ping timeout", None)
@@ -375,6 +375,12 @@ class Connection:
             alive = self.is_admitted and self.session.life != sessions.CLOSED
         self.act()
         return alive
+
+    def grant_time(self, seconds: float) -> None:
+        """Do not judge the heartbeat sooner than in so many seconds."""
+        with self.lock:
+            if self.session.expects_sign:
+                self.session.grant(self.runtime.timers.now(), seconds)
 
     def ping_now(self) -> None:
         """Send an extra ping (any thread: the watchdog, while the hub is stalled), so that the client does not give up.

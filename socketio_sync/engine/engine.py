@@ -6,7 +6,6 @@ import logging
 import os
 import weakref
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from wsgiref.headers import Headers
 
@@ -32,6 +31,9 @@ from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime.lazy_lock import LazyLock
 
 log = logging.getLogger("socketio_sync.engine")
+
+# What a client has at least after a stall for a sign of life to be read, in seconds: a POST has to be accepted first.
+AFTER_STALL = 1.0
 
 HOOKS = ("connection_error", "initial_headers", "headers")
 
@@ -143,7 +145,7 @@ class Engine:
                 if runtime is None:
                     runtime = choose(self.options.runtime, gevent_socket, handler_threads=self.options.handler_threads)
                 self.held = HeldRequests(runtime.lock())
-                runtime.on_stall = partial(_stall_warning, runtime)
+                runtime.on_stall = self._stalled
                 self._runtime = runtime
                 _started.add(self)
             return self._runtime
@@ -153,6 +155,13 @@ class Engine:
         self._runtime = None
         self.connections = {}
         self.__dict__.pop("_lock", None)
+
+    def _stalled(self, lag: float) -> None:
+        """The stall is over (I/O thread, before any deadline is judged): what clients sent meanwhile may be unread."""
+        suspect = f" ({self.runtime.stall_suspect})" if self.runtime.stall_suspect else ""
+        log.warning("nothing was read for %.1f s: a handler keeps the CPU%s; all deadlines were moved", lag, suspect)
+        for connection in list(self.connections.values()):
+            connection.grant_time(AFTER_STALL)
 
     def _ping_all(self) -> None:
         """The hub is stalled (native thread): keep the clients from giving up.
@@ -328,11 +337,6 @@ def _call_hook(hook: Callable[..., object], *args: Any) -> None:
         hook(*args)
     except Exception:
         log.exception("the engine hook %r failed", hook)
-
-
-def _stall_warning(runtime: Runtime, lag: float) -> None:
-    suspect = f" ({runtime.stall_suspect})" if runtime.stall_suspect else ""
-    log.warning("nothing was read for %.1f s: a handler keeps the CPU%s; all deadlines were moved", lag, suspect)
 
 
 _started: weakref.WeakSet[Engine] = weakref.WeakSet()

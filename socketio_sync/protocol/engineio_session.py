@@ -148,9 +148,9 @@ class Session:
         """Whether the peer's time has just run out, though no timer has said so yet."""
         return self.expects_sign and 0 <= now - self.deadline <= GRAIN
 
-    def rest(self, now: float) -> None:
-        """Give a peer that we do not read at the moment a whole new wait."""
-        self.deadline = max(self.deadline, now + self.ping_timeout)
+    def grant(self, now: float, seconds: float) -> None:
+        """Give a peer that we do not read at the moment so much time at least."""
+        self.deadline = max(self.deadline, now + seconds)
 
     # -- sending -----------------------------------------------------------------------------------------------------
 

@@ -116,10 +116,10 @@ def test_take_packs_up_to_the_budget_and_never_splits_a_packet() -> None:
     assert s.take(40) == []
 
 
-def test_a_resting_peer_gets_a_whole_new_wait() -> None:
+def test_a_peer_that_is_not_read_gets_a_whole_new_wait() -> None:
     s = session()
     s.tick(125)
-    s.rest(144)
+    s.grant(144, 20)
     assert s.tick(163) == sessions.NOTHING
     assert s.tick(164) == sessions.TIMED_OUT
 
