@@ -102,7 +102,7 @@ class MsgpackDecoder:
         type, nsp, id = message.get("type"), message.get("nsp"), message.get("id")
         if type.__class__ is not int or not CONNECT <= type <= CONNECT_ERROR:
             raise ProtocolError("invalid packet type")
-        if not isinstance(nsp, str):
+        if not isinstance(nsp, str) or not _is_unicode(nsp):
             raise ProtocolError("invalid namespace")
         if "id" in message and (id.__class__ is not int or not 0 <= id <= _MAX_ID):
             raise ProtocolError("invalid packet id")
@@ -115,6 +115,15 @@ class MsgpackDecoder:
 
     def reset(self) -> None:
         """There is never anything half-received."""
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it has no lone surrogate: values may, but the name of a namespace could not come by the other parser."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _data_fits(type: int, message: dict[str, Any]) -> bool:

@@ -127,7 +127,12 @@ REFUSED: dict[str, list[Any]] = {
         message(type="2"),
         b"\x80",
     ],
-    "invalid namespace": [message(nsp=None), message(nsp=b"/"), message(nsp=1)],
+    "invalid namespace": [
+        message(nsp=None),
+        message(nsp=b"/"),
+        message(nsp=1),
+        msgpack.packb({"type": CONNECT, "nsp": "/\ud800"}, unicode_errors="surrogatepass"),
+    ],
     "invalid packet id": [message(id=id) for id in (None, "1", 1.5, True, -1, 2**60)],
     "invalid payload": [
         '2["a"]',
