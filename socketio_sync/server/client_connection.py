@@ -145,7 +145,7 @@ class ClientConnection:
         if room:
             socket.start()
         else:
-            log.warning("%r is refused the namespace %r: max_namespaces is reached", self.connection, name)
+            log.debug("%r is refused the namespace %r: max_namespaces is reached", self.connection, name)
             self.send(Packet(CONNECT_ERROR, name, {"message": "too many namespaces"}))
 
     def accepted_locked(self, name: str) -> None:

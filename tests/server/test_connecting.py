@@ -173,7 +173,7 @@ def test_max_namespaces_counts_also_those_that_still_leave(caplog):
     peer.connect("/a")
     peer.send("1", "0")
     assert peer.received() == ['4{"message":"too many namespaces"}']
-    assert "max_namespaces" in caplog.text
+    assert not caplog.records  # a client could fill the log
     io.engine.runtime.advance(10)
     peer.connect()
 
