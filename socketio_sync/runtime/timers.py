@@ -87,7 +87,7 @@ class Timers:
             self._fire(timer)
 
     def _fire(self, timer: Timer) -> None:
-        fn, args = timer.fn, timer.args
+        args, fn = timer.args, timer.fn  # in this order: another thread's cancel() takes the function first
         if fn is None:
             return
         timer.cancel()  # it holds on to nothing afterwards

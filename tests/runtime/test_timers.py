@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 from threading import Thread
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -58,6 +61,34 @@ def test_a_cancelled_call_does_not_come() -> None:
     first.cancel()
     clock.turn(1)
     assert calls == []
+
+
+def cancelled_at(step: int) -> list[int]:
+    """What a due call has done that is cancelled before this step of the interpreter, as another thread may do it."""
+    clock = Clock()
+    calls: list[int] = []
+    timer = clock.timers.call_later(1, calls.append, 1)
+
+    def trace(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal step
+        if frame.f_code.co_name == "_fire":
+            frame.f_trace_opcodes = True
+            step -= event == "opcode"
+            if step == 0:
+                timer.cancel()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    clock.turn(1)
+    sys.settrace(before)
+    return calls
+
+
+def test_a_call_may_be_cancelled_by_another_thread_at_any_time(caplog: pytest.LogCaptureFixture) -> None:
+    assert [cancelled_at(step) for step in (1, 100)] == [[], [1]]
+    assert all(cancelled_at(step) in ([], [1]) for step in range(1, 100))
+    assert not caplog.records
 
 
 def test_a_call_may_cancel_another_that_is_due_in_the_same_turn() -> None:
