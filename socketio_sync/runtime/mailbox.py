@@ -85,6 +85,11 @@ class Mailbox(Generic[T]):
         if idle:
             self._runtime.submit(self._run, self._label)
 
+    def close(self) -> None:
+        """Handle nothing more, and forget whose it is, lest a mailbox and its owner keep each other alive."""
+        self._handle = _ignore
+        self._label = ""
+
     def _run(self) -> None:
         try:
             self._handle_some()
@@ -117,7 +122,7 @@ class Mailbox(Generic[T]):
         try:
             self._on_full()
         finally:
-            self._filling, self._full = False, True
+            self._full, self._filling = True, False  # never neither: another post would say it again
             self._look_for_room()  # the worker may have emptied it meanwhile
 
     def _look_for_room(self) -> None:
@@ -127,3 +132,7 @@ class Mailbox(Generic[T]):
                 self._full = False
         if room and self._on_room is not None:
             self._on_room()
+
+
+def _ignore(item: object) -> None:
+    """What becomes of items for a closed mailbox."""
