@@ -123,15 +123,39 @@ def _bind(host: str, port: int, gevent: bool) -> Any:
 
 @contextmanager
 def _gevent_server(runtime: Any, listener: Any, app: WSGIApp, ssl_context: ssl.SSLContext | None) -> Iterator[None]:
-    from gevent.pywsgi import WSGIServer
-
     options = {} if ssl_context is None else {"ssl_context": ssl_context}
-    server = WSGIServer(listener, app, log=None, error_log=log, **options)
+    server_class, handler_class = _quiet_pywsgi()
+    server = server_class(listener, app, log=None, error_log=log, handler_class=handler_class, **options)
     server.start()
     try:
         yield
     finally:
         server.stop(timeout=0.5)
+
+
+def _quiet_pywsgi() -> tuple[Any, Any]:
+    """gevent's server and handler, but what clients do wrong is a debug line, as in ours on threads."""
+    from gevent.pywsgi import WSGIHandler
+    from gevent.pywsgi import WSGIServer
+
+    class Handler(WSGIHandler):  # type: ignore[misc]
+        def log_error(self, msg: str, *args: Any) -> None:
+            log.debug("%s", msg % args if args else msg)
+
+    class Server(WSGIServer):  # type: ignore[misc]
+        def handle(self, sock: Any, address: Any) -> None:
+            try:
+                super().handle(sock, address)
+            except OSError:
+                log.debug("the connection of %s failed", address, exc_info=True)
+
+        def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
+            try:
+                super().wrap_socket_and_handle(client_socket, address)
+            except OSError:
+                log.debug("the TLS connection of %s failed", address, exc_info=True)
+
+    return Server, Handler
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import queue
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterable
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from wsgiref.validate import validator
 
@@ -21,6 +23,7 @@ from socketio_sync.wsgi.serve import listening
 from tests.support.servers import certificate
 from tests.support.servers import client_tls
 from tests.support.servers import free_port
+from tests.support.wire import TIMEOUT
 from tests.support.wire import Closed
 from tests.support.wire import Wire
 from tests.support.wire import fetch
@@ -304,6 +307,52 @@ def test_tls() -> None:
         assert b"200" not in raw(running, b"GET / HTTP/1.1\r\n\r\n")
         assert fetch(running.port, "/unread", tls=client_tls()).status == 200
     engine.close()
+
+
+@contextmanager
+def listening_on_gevent(**options: Any) -> Iterator[Listening]:
+    """gevent's server, in a thread of its own."""
+    started: queue.SimpleQueue[tuple[Listening, Any]] = queue.SimpleQueue()
+
+    def serve() -> None:
+        import gevent
+
+        hub = gevent.get_hub()
+        engine = Engine(runtime="gevent")
+        with listening(engine, wsgi_app=application, **options) as running:
+            leave = engine.runtime.event()
+            started.put((running, leave))
+            leave.wait()
+        engine.close()
+        hub.destroy(destroy_loop=True)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    running, leave = started.get(timeout=TIMEOUT)
+    try:
+        yield running
+    finally:
+        leave.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_bad_input_is_no_error_on_gevent(
+    tls: bool, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate())
+    get = b"GET /unread HTTP/1.1\r\nHost: x\r\nContent-Length: "
+    with listening_on_gevent(**({"ssl_context": context} if tls else {})) as running:
+        for data in (b"\x82\x90 100%d\r\n\r\n", get + b"x\r\n\r\n", get + b"500\r\n\r\nabc"):
+            for end in (Wire.close, Wire.reset):
+                for encrypted in {False, tls}:
+                    wire = Wire(running.port, tls=client_tls() if encrypted else None)
+                    wire.send(data * 3)
+                    end(wire)
+        assert fetch(running.port, "/unread", tls=client_tls() if tls else None).status == 200
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+    assert capfd.readouterr().err == ""
 
 
 def test_ipv6() -> None:
