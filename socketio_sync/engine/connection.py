@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from socketio_sync.engine.events import UserEvents
+from socketio_sync.engine.handler import NOBODY
 from socketio_sync.engine.upgrade import Upgrade
 from socketio_sync.exceptions import DisconnectDetails
 from socketio_sync.exceptions import ProtocolError
@@ -637,7 +638,8 @@ class Connection:
         self.engine.forget(self)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%r closed: %s %r", self, reason, details)
-        self.receiver.on_close(reason, details)
+        receiver, self.receiver = self.receiver, NOBODY
+        receiver.on_close(reason, details)
         if self._events is not None:
             self._events.post("close", reason, details)
 

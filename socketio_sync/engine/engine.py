@@ -13,6 +13,7 @@ from socketio_sync.config import EngineOptions
 from socketio_sync.engine.connection import Connection
 from socketio_sync.engine.dispatch import dispatch
 from socketio_sync.engine.dispatch import open_packet_of
+from socketio_sync.engine.handler import NOBODY
 from socketio_sync.engine.handler import EngineHandler
 from socketio_sync.engine.handler import Receiver
 from socketio_sync.engine.http import Request
@@ -21,7 +22,6 @@ from socketio_sync.engine.http import Unavailable
 from socketio_sync.engine.ids import new_id
 from socketio_sync.engine.polling import HeldRequests
 from socketio_sync.exceptions import ConnectError
-from socketio_sync.exceptions import DisconnectDetails
 from socketio_sync.protocol.engineio_handshake import BAD_REQUEST
 from socketio_sync.protocol.engineio_handshake import EngineError
 from socketio_sync.protocol.engineio_handshake import open_packet
@@ -310,7 +310,7 @@ class ConnectionErrorInfo:
 
 
 class _RawHandler:
-    """Engine.IO on its own: what comes goes to the user's ``on`` handlers."""
+    """Engine.IO on its own: connections tell the user's ``on`` handlers themselves."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -319,17 +319,7 @@ class _RawHandler:
         events = connection.user_events()
         for handler in self._engine.connection_handlers:
             events.post_call(handler, connection)
-        return _RawReceiver()
-
-
-class _RawReceiver:
-    """Everything is posted by the connection itself."""
-
-    def on_message(self, data: str | bytes) -> None:
-        """The connection's own listeners get it."""
-
-    def on_close(self, reason: str, details: DisconnectDetails | None) -> None:
-        """The connection's own listeners get it."""
+        return NOBODY
 
 
 def _call_hook(hook: Callable[..., object], *args: Any) -> None:

@@ -20,6 +20,19 @@ class Receiver(Protocol):
         """The connection ended; called exactly once."""
 
 
+class Nobody:
+    """A Receiver that wants to know nothing; that of an ended connection, lest the two keep each other alive."""
+
+    def on_message(self, data: str | bytes) -> None:
+        """Nobody waits for it."""
+
+    def on_close(self, reason: str, details: DisconnectDetails | None) -> None:
+        """Nobody waits for it."""
+
+
+NOBODY = Nobody()
+
+
 class EngineHandler(Protocol):
     """What is told of new connections."""
 

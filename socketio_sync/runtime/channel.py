@@ -44,6 +44,24 @@ class ChannelReceiver(Protocol):
         """All that had to wait has been given to the kernel."""
 
 
+class _Nobody:
+    """The receiver of a closed channel, lest a channel and its receiver keep each other alive."""
+
+    wanted = 0
+
+    def on_data(self, data: bytes) -> None:
+        """Nothing comes."""
+
+    def on_lost(self, error: OSError | None) -> None:
+        """It was told."""
+
+    def on_drained(self) -> None:
+        """Nothing waits."""
+
+
+_NOBODY = _Nobody()
+
+
 class Channel:
     """A raw non-blocking socket with a backlog; one class for both runtimes.
 
@@ -313,8 +331,9 @@ class Channel:
             return
         self.closed = True
         self._gone = True
+        receiver = self._receiver
         self._dispose()
-        self._receiver.on_lost(error)
+        receiver.on_lost(error)
 
     def _dispose(self) -> None:
         """In the I/O thread: the socket is watched no more, then closed while nobody writes."""
@@ -327,6 +346,7 @@ class Channel:
             self.fd = -1
             self._drop_backlog()
             self._close()
+        self._receiver = _NOBODY
         if self.on_closed is not None:
             self.on_closed()
 
@@ -337,6 +357,7 @@ class Channel:
         self.fd = -1
         self._drop_backlog()
         self._close()
+        self._receiver = _NOBODY
 
     # Helpers
 

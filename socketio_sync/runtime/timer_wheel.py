@@ -79,7 +79,7 @@ class TimerWheel:
         return due
 
     def _sweep(self) -> None:
-        """Forget the cancelled ones. The next time is when there are twice as many as are left now, so it stays O(1)."""
+        """Forget the cancelled ones; again when there are twice as many as are left now, so that adding stays O(1)."""
         slots = {index: [timer for timer in slot if timer.fn is not None] for index, slot in self._slots.items()}
         self._slots = {index: slot for index, slot in slots.items() if slot}
         self._times = sorted(self._slots)  # which is a heap

@@ -236,6 +236,7 @@ class SocketLife:
         if nsp is not None:
             self.server.leave(nsp)
         self.client.finished()
+        self._mailbox.close()
 
     def _is_loose(self, packet: Packet) -> bool:
         """Whether all handlers of the event are to run beside the queue."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from threading import Barrier
 from threading import Thread
 
@@ -230,3 +231,29 @@ def test_every_full_is_followed_by_one_room_under_load(runtime: Runtime) -> None
     assert balance == 0
     assert lowest == 0
     assert counts["full"] > 0
+
+
+def test_a_closed_mailbox_takes_everything_and_does_nothing(runtime: Runtime) -> None:
+    seen: list[int] = []
+    mailbox = Mailbox(runtime, seen.append)
+    mailbox.post(1)
+    assert runtime.wait_idle(scaled(5))
+    mailbox.close()
+    mailbox.post(2)
+    assert runtime.wait_idle(scaled(5))
+    assert (seen, mailbox.pending) == ([1], 0)
+
+
+def test_a_closed_mailbox_does_not_keep_its_owner_alive(runtime: Runtime) -> None:
+    class Owner:
+        def __init__(self) -> None:
+            self.mailbox = Mailbox(runtime, self.handle, label=self.__repr__)
+
+        def handle(self, item: object) -> None:
+            pass
+
+    owner = Owner()
+    gone = weakref.ref(owner)
+    owner.mailbox.close()
+    del owner
+    assert gone() is None
