@@ -142,6 +142,13 @@ def _quiet_pywsgi() -> tuple[Any, Any]:
         def log_error(self, msg: str, *args: Any) -> None:
             log.debug("%s", msg % args if args else msg)
 
+        def handle_error(self, t: Any, v: Any, tb: Any) -> None:
+            if self.headers_sent and isinstance(v, ssl.SSLError):  # gevent's lets only the errors without TLS pass
+                self.close_connection = True
+                log.debug("the response to %s failed", self.client_address, exc_info=v)
+            else:
+                super().handle_error(t, v, tb)
+
     class Server(WSGIServer):  # type: ignore[misc]
         def handle(self, sock: Any, address: Any) -> None:
             try:
