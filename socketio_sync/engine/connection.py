@@ -61,6 +61,7 @@ class Connection:
     __slots__ = (
         "__weakref__",
         "_acts",
+        "_arrival",
         "_channel",
         "_close_timer",
         "_drain_waiters",
@@ -117,6 +118,7 @@ class Connection:
         self._pauses = 0
         self._drain_waiters: list[Event] = []
         self._events: UserEvents | None = None
+        self._arrival: Event | None = None
         self._close_timer: Any = None
         self._timer_at = self.session.deadline
         self._timer: Any = self.runtime.timers.call_later(self._timer_at - now, self._on_deadline)
@@ -470,6 +472,8 @@ class Connection:
         answer: list[EncodedPacket] | None = None
         with self.lock:
             session = self.session
+            if self._arrival is not None:
+                self._acts.append(self._arrival.set)
             overlap = self._get is not None
             if overlap:
                 self.end_locked("transport error", DisconnectDetails("overlap from client"))
@@ -489,6 +493,16 @@ class Connection:
         if overlap:
             raise ProtocolError("overlap from client")
         return answer
+
+    def await_get(self, seconds: float) -> None:
+        """Let a GET come first that is on its way: it has a TCP connection of its own, and perhaps another thread."""
+        with self.lock:
+            if self._get is not None or self.session.life != sessions.OPEN or self._websocket is not None:
+                return
+            arrival = self._arrival = self.runtime.event()
+        arrival.wait(seconds)
+        with self.lock:
+            self._arrival = None
 
     def release(self, reply: Reply) -> None:
         """``reply`` may wait no longer: a GET gets a noop, a POST its ok."""

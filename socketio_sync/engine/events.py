@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -36,18 +37,18 @@ class UserEvents:
         on_room: Callable[[], None],
     ) -> None:
         self._names = names
-        self._handlers: dict[str, tuple[Callable[..., object], ...]] = {}
+        self._handlers: dict[str, tuple[tuple[Callable[..., object], int | None], ...]] = {}
         self._mailbox = Mailbox(runtime, self._run, on_full=on_full, on_room=on_room, label=label)
 
     def on(self, event: str, handler: Callable[..., object] | None = None) -> Any:
-        """Register a handler, or decorate one; returns it."""
+        """Register a handler, or decorate one; returns it. Arguments that it does not take are dropped."""
         if event not in self._names:
             raise ValueError(f"there is no event {event!r}; there are {', '.join(self._names)}")
         if handler is None:
             return lambda function: self.on(event, function)
         if not callable(handler):
             raise TypeError(f"a handler must be callable, not {type(handler).__name__}")
-        self._handlers[event] = (*self._handlers.get(event, ()), handler)
+        self._handlers[event] = (*self._handlers.get(event, ()), (handler, _most_arguments(handler)))
         return handler
 
     def post(self, event: str, *args: Any) -> None:
@@ -61,8 +62,19 @@ class UserEvents:
 
     def _run(self, item: tuple[str | Callable[..., object], tuple[Any, ...]]) -> None:
         event, args = item
-        for handler in self._handlers.get(event, ()) if isinstance(event, str) else (event,):
+        for handler, most in self._handlers.get(event, ()) if isinstance(event, str) else ((event, None),):
             try:
-                handler(*args)
+                handler(*args[:most])
             except Exception:
                 log.exception("the handler %r of the event %r failed", handler, event)
+
+
+def _most_arguments(function: Callable[..., object]) -> int | None:
+    """How many positional arguments a function takes, None for any number (and for built-ins that do not tell)."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        return None
+    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)

@@ -34,6 +34,9 @@ BINARY = "application/octet-stream"
 HELD_BY_DEFAULT = 2
 # The longest that a GET beyond that waits, in seconds.
 SHORT_WAIT = 1.0
+# How long a close packet waits for the GET that its client sent at the same time, in seconds. The reference, with one
+# thread, has them in the order in which they came; here the GET would find its session gone.
+FAREWELL = 0.05
 # How often a held request looks whether its client has left, in seconds.
 GONE_TICK = 5.0
 
@@ -173,10 +176,10 @@ class AdoptedReply(_Reply):
             return Response()
         channel = self._engine.runtime.open_channel(sock, self._connection.lock, self)
         with self._connection.lock:
-            self._channel = channel
             answered = self._response is not None
             if self._response is not None:
                 channel.write(response_bytes(self._response))
+            self._channel = channel  # last: who gave the answer finishes the channel as soon as he sees it
         if answered:
             channel.finish()
         else:
@@ -305,9 +308,11 @@ def _feed(engine: Engine, request: Request, connection: Connection, headers: lis
         connection.fail("parse error", error.reason)
         return None
     for type, data in batch:
-        connection.receive(type, data)
         if type == packets.CLOSE:
+            connection.await_get(FAREWELL)
+            connection.receive(type, data)
             break
+        connection.receive(type, data)
     return None
 
 

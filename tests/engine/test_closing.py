@@ -11,6 +11,7 @@ from tests.engine.served import Served
 from tests.engine.served import closed
 from tests.engine.served import served
 from tests.support.wire import Closed
+from tests.support.wire import Wire
 from tests.support.wire import fetch
 from tests.support.wire import until
 
@@ -101,6 +102,19 @@ def test_the_client_closes_a_polling_session(runtime: str) -> None:
         assert parked.answer().text == "6"
         assert server.end() == ("transport close", None)
         assert server.fetch(client.target).status == 400
+
+
+def test_a_get_that_the_close_packet_overtakes(runtime: str) -> None:
+    with served(runtime) as server:
+        for _ in range(20):
+            client = server.polling()
+            with Wire(server.port) as closing, Wire(server.port) as polling:
+                closing.ask("POST", client.target, b"1")
+                polling.ask("GET", client.target)
+                assert polling.answer().text == "6"
+                assert closing.answer().text == "ok"
+            assert server.end() == ("transport close", None)
+            assert server.fetch(client.target).status == 400
 
 
 def test_a_client_that_does_not_answer_a_close_frame(runtime: str) -> None:

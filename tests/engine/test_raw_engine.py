@@ -162,3 +162,12 @@ def test_another_path(runtime: str) -> None:
     with served(runtime, path="/live") as server:
         assert server.fetch("/live/?EIO=4&transport=polling").status == 200
         assert server.fetch("/engine.io/?EIO=4&transport=polling").status == 404
+
+
+def test_a_listener_may_take_less_than_there_is(runtime: str) -> None:
+    with served(runtime) as server:
+        wire = server.websocket()
+        reasons: list[str] = []
+        server.connection().on("close", lambda reason: reasons.append(reason))
+        wire.close_frame(1000)
+        until(lambda: reasons == ["transport close"])
