@@ -131,7 +131,7 @@ class _Worker:
                     self.job()
                 except Exception:
                     job_failed(self.job, self.label)
-                self.job = None
+                self.job, self.label = None, ""  # an idle greenlet holds on to nothing
                 self.rested = False
                 idle.append(self)
                 if runtime._quiet_watchers:

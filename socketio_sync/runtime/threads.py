@@ -46,7 +46,7 @@ class ThreadRuntime(Runtime):
         super().__init__()
 
     def _start_empty(self) -> None:
-        self._pool = WorkerPool(self._handler_threads, self._after_job)
+        self._pool = WorkerPool(self._handler_threads, self._after_job, self._call_later)
         self._io_lock = self.lock()  # guards the four of the next lines
         self._io_running = False
         self._selector: selectors.BaseSelector | None = None
@@ -92,6 +92,9 @@ class ThreadRuntime(Runtime):
 
     def in_job(self) -> bool:
         return self._pool.has_current()
+
+    def _call_later(self, delay: float, fn: Callable[[], None]) -> None:
+        self.timers.call_later(delay, fn)
 
     def _after_job(self) -> None:
         if self._quiet_watchers:

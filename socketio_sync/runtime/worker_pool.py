@@ -20,6 +20,9 @@ logger = logging.getLogger("socketio_sync.server")
 WARNING_INTERVAL = 60.0
 """Seconds between two warnings that all threads are taken."""
 
+PATIENCE = 0.5
+"""Seconds that a job may wait for a thread before that is worth a warning: a crowd of short jobs is none."""
+
 
 class _Worker:
     """One thread. Idle it sleeps on a gate of its own, so that waking it wakes nobody else."""
@@ -40,14 +43,19 @@ class WorkerPool:
     Args:
         limit: the most threads.
         job_ended: called by a worker after each job, when it counts as ended.
+        call_later: ``call_later(seconds, fn)``, for a look at those that wait.
     """
 
-    def __init__(self, limit: int, job_ended: Callable[[], None]) -> None:
+    def __init__(
+        self, limit: int, job_ended: Callable[[], None], call_later: Callable[[float, Callable[[], None]], object]
+    ) -> None:
         self._limit = limit
         self._job_ended = job_ended
+        self._call_later = call_later
         self._lock = native.new_lock()
         self._ident = native.original("_thread", "get_ident")
-        self._waiting: deque[tuple[Job, Label]] = deque()
+        self._waiting: deque[tuple[Job, Label, float]] = deque()  # and since when
+        self._watched = False  # somebody will look how long they wait
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._warned_at = -WARNING_INTERVAL
@@ -91,12 +99,12 @@ class WorkerPool:
                 started = _Worker(job, label)
                 self._busy.add(started)
             else:
-                self._waiting.append((job, label))
+                self._waiting.append((job, label, time.monotonic()))
         if started is not None:
             self._start(started)
-        elif time.monotonic() - self._warned_at >= WARNING_INTERVAL:
-            self._warned_at = time.monotonic()
-            self._warn()
+        elif not self._watched:
+            self._watched = True
+            self._call_later(PATIENCE, self._look_at_waiting)
 
     def stop(self) -> None:
         """Let every thread end after its job; what waits is dropped."""
@@ -114,7 +122,7 @@ class WorkerPool:
             logger.error("no worker thread can be started (%s); %d are running", error, self.threads - 1)
             with self._lock:
                 self._busy.discard(worker)
-                self._waiting.append((worker.job, worker.label))
+                self._waiting.append((worker.job, worker.label, time.monotonic()))
 
     def _work(self, worker: _Worker) -> None:
         worker.ident = self._ident()
@@ -133,10 +141,10 @@ class WorkerPool:
 
     def _next_job(self, worker: _Worker) -> bool:
         """Give the worker what waits longest, or make it idle."""
-        worker.job = _nothing  # an idle thread holds on to nothing
+        worker.job, worker.label = _nothing, ""  # an idle thread holds on to nothing
         with self._lock:
             if self._waiting:
-                worker.job, worker.label = self._waiting.popleft()
+                worker.job, worker.label, _ = self._waiting.popleft()
                 return True
             self._busy.discard(worker)
             if self._stopped:
@@ -154,6 +162,17 @@ class WorkerPool:
                     return False
             worker.gate.acquire()  # it was chosen in the last moment
         return worker.job is not _nothing
+
+    def _look_at_waiting(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            since = self._waiting[0][2] if self._waiting else now
+            self._watched = bool(self._waiting)
+        if self._watched:
+            self._call_later(PATIENCE, self._look_at_waiting)
+        if now - since >= PATIENCE and now - self._warned_at >= WARNING_INTERVAL:
+            self._warned_at = now
+            self._warn()
 
     def _warn(self) -> None:
         holders = Counter(label or "unnamed" for label in self.labels())

@@ -18,6 +18,7 @@ from socketio_sync.runtime.greenlets import GeventRuntime
 from socketio_sync.runtime.threads import ThreadRuntime
 from tests.support.channels import Pair
 from tests.support.timing import scaled
+from tests.support.wire import until
 
 
 @pytest.fixture
@@ -92,6 +93,8 @@ class TestThreads:
             threads.submit(lambda: go.wait(scaled(5)), label)
         for _ in range(10):
             threads.submit(lambda: go.wait(scaled(5)))
+        until(lambda: caplog.records)
+        threads.sleep(2 * worker_pool.PATIENCE)
         go.set()
         assert threads.wait_idle(scaled(5))
         warnings = [record.getMessage() for record in caplog.records]
@@ -99,6 +102,15 @@ class TestThreads:
         assert "all 4 handler threads are taken" in warnings[0]
         assert "save of / (2)" in warnings[0]
         assert "load of / (1)" in warnings[0]
+
+    def test_a_crowd_of_short_jobs_is_no_warning(
+        self, threads: ThreadRuntime, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(5000):
+            threads.submit(int)
+        assert threads.wait_idle(scaled(5))
+        threads.sleep(1.5 * worker_pool.PATIENCE)
+        assert caplog.records == []
 
     def test_threads_are_daemons_with_our_name(self, threads: ThreadRuntime) -> None:
         seen: list[threading.Thread] = []
