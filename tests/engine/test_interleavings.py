@@ -1,0 +1,68 @@
+"""What another thread may do between any two steps of the interpreter, tried at each of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import CodeType
+from types import FrameType
+from typing import Any
+
+from socketio_sync.engine.connection import Connection
+from socketio_sync.engine.polling import AdoptedReply
+from tests.engine.test_in_virtual_time import World
+from tests.engine.test_in_virtual_time import received
+
+STEPS = range(1, 150)
+
+
+def interrupted(step: int, code: CodeType, intruder: Callable[[], object], act: Callable[[], object]) -> None:
+    """Call ``act``; before this step of a function with ``code`` in it, call ``intruder``."""
+
+    def trace(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal step
+        if frame.f_code is code:
+            frame.f_trace_opcodes = True
+            step -= event == "opcode"
+            if step == 0:
+                intruder()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+    finally:
+        sys.settrace(before)
+
+
+def parked_answer(step: int) -> bytes:
+    """What a client gets whose poll was answered before it was parked; the answer's last part comes at this step."""
+    world = World()
+    query = world.open_polling()
+    connection = world.connections[0]
+    polls: list[Any] = []
+    poll = connection.poll
+
+    def answered(reply: AdoptedReply) -> None:
+        poll(reply)
+        with connection.lock:
+            connection._get = None
+            reply.answer(connection.format.encode([]))
+        polls.append(reply)
+
+    class Answered(Connection):
+        __slots__ = ()
+        poll = staticmethod(answered)  # type: ignore[assignment]
+
+    connection.__class__ = Answered
+    code = AdoptedReply.park.__code__
+    taken: list[Any] = []
+    interrupted(step, code, lambda: polls[0].finish(), lambda: taken.append(world.request(query)[1]))
+    answer = received(taken[0])
+    world.runtime.stop()
+    return answer
+
+
+def test_a_poll_that_is_answered_while_it_is_parked() -> None:
+    assert [step for step in STEPS if not parked_answer(step).startswith(b"HTTP/1.1 200 OK")] == []
