@@ -76,6 +76,7 @@ def call_handler(
     Returns:
         What it returned and True, or what ``on_error`` returned and False.
     """
+    socket.running = event
     try:
         if not handler.accepts(len(given)):
             raise _arguments_error(socket, event, handler, len(given))

@@ -75,7 +75,10 @@ class SocketLife:
         pid: the secret by which the client can come back to this session; None without recovery.
         position: where the namespace's stream of packets stood when this session began; for recovery.
         middlewares: what ``socket.use`` registered.
+        running: the event whose handler was called last, for the warning that names who holds the threads.
     """
+
+    running = "connect"
 
     # Set in the first job of the mailbox, before the user sees the socket.
     nsp: Namespace
@@ -116,7 +119,7 @@ class SocketLife:
             byte_limit=4 * options.max_http_buffer_size,
             on_full=conn.pause_reading,
             on_room=conn.resume_reading,
-            label=self.__repr__,
+            label=self._what_runs,
         )
 
     @property
@@ -205,6 +208,9 @@ class SocketLife:
         else:
             self._handle(packet)
 
+    def _what_runs(self) -> str:
+        return f"{self.running!r} in {self.name!r}"
+
     def _join(self) -> None:
         accepted = well = False
         try:
@@ -257,7 +263,7 @@ class SocketLife:
             full = self._loose >= self.server.options.max_pending_events
         if full:
             self.conn.pause_reading()
-        self.conn.runtime.submit(partial(self._run_loose, packet, full), self.__repr__)
+        self.conn.runtime.submit(partial(self._run_loose, packet, full), self._what_runs)
 
     def _run_loose(self, packet: Packet, paused: bool) -> None:
         try:
