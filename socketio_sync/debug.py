@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import sys
+from typing import TextIO
 
 ROOT = "socketio_sync"
 COLOURS = (36, 32, 33, 35, 34, 31)
@@ -62,6 +63,25 @@ class DebugFormatter(logging.Formatter):
         return f"  \x1b[{colour};1m{record.name}\x1b[0m {text} \x1b[{colour}m{since}\x1b[0m"
 
 
+class DebugHandler(logging.StreamHandler[TextIO]):
+    """Writes each line at once, without the handler's lock.
+
+    Under gevent that lock is a patched one: waiting for it is an error in the hub, where we read, and switches
+    greenlets with our own locks held. A line is one call of a stream that has a lock of its own.
+    """
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """The interface of ``logging``."""
+        wanted = bool(self.filter(record))
+        if wanted:
+            self.emit(record)
+        return wanted
+
+    def flush(self) -> None:
+        """The interface of ``logging``."""
+        self.stream.flush()
+
+
 def elapsed(seconds: float) -> str:
     """``+3ms``, ``+2s``, ``+5m``, ``+1h``: as the ``debug`` package of npm writes it."""
     for unit, size in (("h", 3600), ("m", 60), ("s", 1)):
@@ -76,7 +96,7 @@ def enable_from_environment() -> None:
     logger = logging.getLogger(ROOT)
     if not scopes.concerns_us() or any(isinstance(h.formatter, DebugFormatter) for h in logger.handlers):
         return
-    handler = logging.StreamHandler(sys.stderr)
+    handler = DebugHandler(sys.stderr)
     handler.setFormatter(DebugFormatter(colour=sys.stderr.isatty() or bool(os.environ.get("DEBUG_COLORS"))))
     handler.addFilter(scopes)
     logger.addHandler(handler)

@@ -49,6 +49,34 @@ def test_colour_when_asked_for() -> None:
     assert "\x1b[" in run.stderr
 
 
+IN_THE_HUB = """
+from gevent import monkey; monkey.patch_all()
+import gevent, logging
+from socketio_sync.debug import enable_from_environment
+enable_from_environment()
+log = logging.getLogger("socketio_sync.engine")
+ended = []
+def native():
+    for number in range(2000):
+        log.debug("native")
+    ended.append(1)
+for _ in range(4):
+    monkey.get_original("_thread", "start_new_thread")(native, ())
+while len(ended) < 4:
+    gevent.get_hub().loop.run_callback(log.debug, "hub")
+    gevent.sleep(0)
+"""
+
+
+def test_lines_of_gevents_hub_beside_those_of_native_threads() -> None:
+    environment = {**os.environ, "DEBUG": "socketio_sync*"}
+    command = [sys.executable, "-c", IN_THE_HUB]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    lines = run.stderr.splitlines()
+    assert {line.split()[0] for line in lines} == {"socketio_sync.engine"}
+    assert sum("native" in line for line in lines) == 8000
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(0.0031, "+3ms"), (2, "+2s"), (300, "+5m"), (7200, "+2h")])
 def test_elapsed(seconds: float, text: str) -> None:
     assert elapsed(seconds) == text
