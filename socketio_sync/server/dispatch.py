@@ -76,7 +76,6 @@ def call_handler(
     Returns:
         What it returned and True, or what ``on_error`` returned and False.
     """
-    socket.running = event
     try:
         if not handler.accepts(len(given)):
             raise _arguments_error(socket, event, handler, len(given))
@@ -100,6 +99,7 @@ def _arguments_error(socket: SocketLife, event: str, handler: Handler, count: in
 def run_life_cycle(socket: SocketLife, chain: tuple[Listeners, ...], event: str, *args: Any) -> bool:
     """Call the handlers of an event of ours; whether all went well and none returned False."""
     well = True
+    socket.running = event
     for listeners in chain:
         given = (socket, *args) if listeners.takes_socket else args
         for handler in listeners.get(event):
@@ -112,7 +112,7 @@ def run_life_cycle(socket: SocketLife, chain: tuple[Listeners, ...], event: str,
 def handle_event(socket: SocketLife, packet: Packet) -> None:
     """Give one event of the client to all who want it, then answer it."""
     data = packet.data
-    event = data[0]
+    socket.running = event = data[0]
     args = tuple(data[1:])
     chain = socket.listeners()
     for listeners in chain:
