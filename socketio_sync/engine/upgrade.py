@@ -108,19 +108,28 @@ class Upgrade:
 
     def _complete(self) -> None:
         connection = self._connection
-        session = connection.session
         with connection.lock:
             if not connection.is_upgrade_locked(self):
                 return
-            self._end_locked()
-            closing = session.life != sessions.OPEN
-            if closing:
-                connection.end_locked("forced close", None)
-            else:
-                if not self._probed:
-                    session.move("probe")
-                session.move("upgrade")
-                connection.upgraded_locked(self._transport)
-        if closing:
+            # A client waits for the answer to its POST before; else two threads would feed one session.
+            refused = connection.posting
+            if not refused:
+                self._end_locked()
+                refused = not self._switch_locked()
+        if refused:
+            self.lost()
             self._transport.end(None)
         connection.act()
+
+    def _switch_locked(self) -> bool:
+        """Let the WebSocket carry the session; False if the session is closing: then it ends here."""
+        connection = self._connection
+        session = connection.session
+        if session.life != sessions.OPEN:
+            connection.end_locked("forced close", None)
+            return False
+        if not self._probed:
+            session.move("probe")
+        session.move("upgrade")
+        connection.upgraded_locked(self._transport)
+        return True

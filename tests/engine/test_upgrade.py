@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from socketio_sync.protocol.engineio_handshake import EngineError
 from tests.engine.served import PATH
 from tests.engine.served import Served
 from tests.engine.served import closed
@@ -122,6 +123,18 @@ def test_requests_behind_the_upgrade_are_refused(runtime: str) -> None:
             wire.close()
 
 
+def test_requests_that_are_overtaken_by_the_upgrade_are_refused(runtime: str) -> None:
+    """They were looked at while the session was on polling still."""
+    with served(runtime) as server:
+        server.upgraded(server.polling()).send_text("4hello")
+        connection = server.connection()
+        assert server.message() == "hello"
+        with pytest.raises(EngineError, match="Bad request"):
+            connection.begin_post()
+        with pytest.raises(EngineError, match="Bad request"):
+            connection.poll(None)  # type: ignore[arg-type]
+
+
 # -- it fails ----------------------------------------------------------------------------------------------------------
 
 
@@ -181,6 +194,24 @@ def test_anything_else_ends_only_the_websocket(runtime: str, packet: bytes, opco
         wire.frame(opcode, packet)
         assert closed(wire) == Closed(None)
         assert server.heard.empty()
+        goes_on(server, client)
+
+
+def test_an_upgrade_during_a_post_ends_only_the_websocket(runtime: str) -> None:
+    with served(runtime) as server:
+        client = server.polling()
+        slow = server.wire()
+        slow.ask("POST", client.target, headers={"Content-Length": "6", "Connection": "close"})
+        slow.send(b"4slow")
+        until(lambda: server.engine.connections[client.sid].posting)
+        wire = server.probe(client)
+        wire.send_text("2probe")
+        assert wire.receive() == "3probe"
+        wire.send_text("5")
+        assert closed(wire) == Closed(None)
+        slow.send(b"!")
+        assert slow.answer().body == b"ok"
+        assert client.get() == ["4slow!"]
         goes_on(server, client)
 
 
