@@ -575,7 +575,7 @@ class Connection:
         self._channel = transport.channel
         transport.listen(self.receive_text, self.receive_binary)
         if self._pauses:
-            self._acts.append(transport.channel.pause)
+            transport.channel.pause()  # here and now: later it could come behind a resume
 
     def transport_lost(self, transport: WebSocketTransport, reason: str, details: DisconnectDetails | None) -> None:
         """A WebSocket of this connection ended: the session's own, or only an upgrade's."""

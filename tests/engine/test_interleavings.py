@@ -66,3 +66,31 @@ def parked_answer(step: int) -> bytes:
 
 def test_a_poll_that_is_answered_while_it_is_parked() -> None:
     assert [step for step in STEPS if not parked_answer(step).startswith(b"HTTP/1.1 200 OK")] == []
+
+
+def answer_after_upgrade(step: int) -> bytes:
+    """What comes back on the WebSocket of a client that is read again at this step of the upgrade."""
+    world = World()
+    query = world.open_polling()
+    connection = world.connections[0]
+    connection.pause_reading()
+    sock = world.open_websocket(query.removeprefix("transport=polling"))
+    paused = True
+
+    def resume() -> None:
+        nonlocal paused
+        if not connection.lock.locked():
+            paused = False
+            connection.resume_reading()
+
+    interrupted(step, Connection.act.__code__, resume, lambda: world.send(sock, "5"))
+    if paused:
+        connection.resume_reading()
+    world.send(sock, "4hello")
+    answer = received(sock)
+    world.runtime.stop()
+    return answer
+
+
+def test_a_client_that_is_read_again_while_it_upgrades() -> None:
+    assert [step for step in STEPS if b"4hello" not in answer_after_upgrade(step)] == []
