@@ -42,14 +42,17 @@ class Watchdog:
 
     def _watch(self) -> None:
         interval = CALM_INTERVAL
+        stalled = False
         while not self._end.acquire(True, interval):
             if self._answered:
-                self._answered = False
+                self._answered = stalled = False
                 interval = CALM_INTERVAL
                 self._runtime.call_soon(self._answer)
                 continue
             interval = STALL_INTERVAL
-            self._runtime.stall_suspect = self._place()
+            if not stalled:  # what runs later may already be what waited for the end of the stall
+                stalled = True
+                self._runtime.stall_suspect = self._place()
             try:
                 self._hook()
             except Exception:
