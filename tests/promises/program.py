@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Any
@@ -28,6 +29,7 @@ from socketio_sync import Socket
 
 ended: dict[str, list[Any]] = {}
 kept: dict[str, Any] = {}
+alive: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def native_thread(fn: Callable[..., object], *args: Any) -> None:
@@ -51,7 +53,7 @@ def greenlets() -> int:
     return sum(isinstance(item, greenlet.greenlet) and bool(item) for item in gc.get_objects())
 
 
-def make_server(runtime: str, options: dict[str, Any]) -> Server:
+def make_server(runtime: str, options: dict[str, Any], keep_ended: bool = True) -> Server:
     io = Server(runtime=runtime.partition("-")[0], **options)
     echoes(io)
     numbers(io)
@@ -59,9 +61,14 @@ def make_server(runtime: str, options: dict[str, Any]) -> Server:
     pushes(io)
     refusals(io)
 
+    @io.on("connection")
+    def came(socket: Socket) -> None:
+        alive.add(socket.conn)
+
     @io.on("disconnect")
     def gone(socket: Socket, reason: str, details: Any) -> None:
-        ended[socket.id] = [reason, details.description if details else None, socket.data.pop("count", 0)]
+        if keep_ended:
+            ended[socket.id] = [reason, details.description if details else None, socket.data.pop("count", 0)]
 
     return io
 
@@ -236,10 +243,12 @@ def refusals(io: Server) -> None:
 
 
 def facts(io: Server) -> Callable[..., Iterable[bytes]]:
-    """A WSGI app: ``/facts`` tells what the process holds, everything else greets."""
+    """A WSGI app: ``/facts`` tells what the process holds, ``/alive`` whose clients are in its memory."""
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body = b"hello"
+        if environ["PATH_INFO"] == "/alive":
+            body = json.dumps(len(alive)).encode()
         if environ["PATH_INFO"] == "/facts":
             gc.collect()
             found = {
@@ -263,7 +272,8 @@ def facts(io: Server) -> Callable[..., Iterable[bytes]]:
 def main(runtime: str, options: str = "{}") -> None:
     """Serve until the process is told to end."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-    io = make_server(runtime, json.loads(options))
+    given = json.loads(options)
+    io = make_server(runtime, given, given.pop("keep_ended", True))
     io.listen(0, wsgi_app=facts(io))
 
 

@@ -104,14 +104,24 @@ class Swarm:
     """
 
     def __init__(self, port: int, count: int, on_text: Callable[[Member, str], None] | None = None) -> None:
-        self.members = [Member(open_websocket(port)) for _ in range(count)]
+        self.members: list[Member] = []
         self._on_text = on_text
         self._leaving = threading.Event()
+        self._selector = selectors.DefaultSelector()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        for member in self.members:
-            member.send("40")
-        until(lambda: all(member.joined for member in self.members))
+        try:
+            for _ in range(count):
+                self._add(Member(open_websocket(port)))
+            until(lambda: all(member.joined for member in self.members))
+        except BaseException:
+            self.close()
+            raise
+
+    def _add(self, member: Member) -> None:
+        self.members.append(member)
+        member.send("40")
+        self._selector.register(member.wire.sock, selectors.EVENT_READ, member)
 
     @property
     def lost(self) -> Sequence[Member]:
@@ -119,21 +129,18 @@ class Swarm:
         return [member for member in self.members if member.lost]
 
     def _run(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            for member in self.members:
-                selector.register(member.wire.sock, selectors.EVENT_READ, member)
+        while not self._leaving.is_set():
+            for key, _ in self._selector.select(0.05):
+                member = key.data
                 member.read(self._on_text)
-            while not self._leaving.is_set():
-                for key, _ in selector.select(0.1):
-                    member = key.data
-                    member.read(self._on_text)
-                    if member.lost:
-                        selector.unregister(member.wire.sock)
+                if member.lost:
+                    self._selector.unregister(member.wire.sock)
 
     def close(self) -> None:
         """Leave without a goodbye."""
         self._leaving.set()
         self._thread.join()
+        self._selector.close()
         for member in self.members:
             member.wire.close()
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.promises.client import Client
 from tests.promises.client import Promised
+from tests.promises.client import promising
 from tests.support.timing import scaled
 from tests.support.wire import TEXT
 from tests.support.wire import frame
@@ -68,7 +69,7 @@ def test_a_flood_leaves_anothers_round_trip_under_50_ms_at_the_median(server: Pr
         print(f"calm {statistics.median(calm) * 1000:.2f} ms, flooded {statistics.median(times) * 1000:.2f} ms,", end=" ")
         print(f"95% {times[94] * 1000:.2f} ms")
         assert statistics.median(times) < scaled(0.05)
-    server.empty()  # the flood is over for the next test
+    server.end_of(flood.id)  # the flood is over for the next test
 
 
 def test_one_segment_with_an_event_and_the_answer_that_its_handler_waits_for(server: Promised) -> None:
@@ -158,12 +159,28 @@ def test_many_handlers_that_sleep_leave_the_others_alone(server: Promised) -> No
         assert client.next() == '431["awake"]'
 
 
-def test_below_handler_threads_others_go_on_and_at_the_limit_events_wait(programs: Callable[..., Promised]) -> None:
-    server = programs("threads", handler_threads=4)
-    with server.client() as other:
+def test_below_handler_threads_others_go_on() -> None:
+    with promising("threads", handler_threads=4) as server, server.client() as other:
         sleepers = [server.client() for _ in range(3)]
         for client in sleepers:
             client.send('421["nap",0.5]')
         assert other.round_trips(20)[10] < scaled(0.05)
         for client in sleepers:
             assert client.next() == '431["awake"]'
+            client.close()
+
+
+def test_at_handler_threads_events_wait_and_one_warning_names_who_holds_them() -> None:
+    with promising("threads", quiet=False, handler_threads=4) as server, server.client() as other:
+        sleepers = [server.client() for _ in range(4)]
+        for client in sleepers:
+            client.send('421["nap",1.5]')
+        time.sleep(0.1)
+        begin = time.monotonic()
+        assert other.call("echo", "late") == ["late"]
+        assert time.monotonic() - begin > 1
+        for client in sleepers:
+            assert client.next() == '431["awake"]'
+            client.close()
+    [warning] = [line for line in server.program.lines if line.startswith("WARNING")]
+    assert "'nap' in '/' (4)" in warning
