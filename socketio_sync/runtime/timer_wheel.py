@@ -11,6 +11,9 @@ from typing import Any
 SLOT = 1 / 16
 """Seconds of one slot; a power of two, so that slot times are exact and nothing fires early."""
 
+FINE_SLOT = 1 / 1024
+"""Seconds of a slot for timers that are asked to be exact: the short ones, where a sixteenth would be much."""
+
 SWEEP = 1024
 """With fewer timers than this the cancelled ones are left where they are."""
 
@@ -32,14 +35,15 @@ class Timer:
 
 
 class TimerWheel:
-    """Timers in slots of equal width. Adding is O(1); firing costs what is due, however many were cancelled.
+    """Timers in slots. Adding is O(1); firing costs what is due, however many were cancelled.
 
     Most timers are cancelled long before their time. They are swept out whenever their number may have reached that of
     the others, so that clients who come and go leave nothing behind.
     """
 
     def __init__(self, slot: float = SLOT) -> None:
-        self._width = slot
+        self._width = min(slot, FINE_SLOT)
+        self._coarse = round(slot / self._width)  # fine slots in an ordinary one
         self._slots: dict[int, list[Timer]] = {}
         self._times: list[int] = []  # heap of the slots in use
         self._size = 0  # of all slots together
@@ -54,12 +58,14 @@ class TimerWheel:
         times = self._times  # another thread may be sweeping
         return times[0] * self._width if times else None
 
-    def add(self, timer: Timer) -> bool:
-        """Put a timer in. True if it is the first to be due now."""
+    def add(self, timer: Timer, exact: bool = False) -> bool:
+        """Put a timer in, an ``exact`` one into a fine slot. True if it is the first to be due now."""
         if self._size >= self._sweep_at:
             self._sweep()
         self._size += 1
         index = ceil(timer.deadline / self._width)
+        if not exact:
+            index += -index % self._coarse
         slot = self._slots.get(index)
         if slot is not None:
             slot.append(timer)

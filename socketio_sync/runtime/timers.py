@@ -13,6 +13,9 @@ from .timer_wheel import TimerWheel
 
 logger = logging.getLogger("socketio_sync.engine")
 
+SHORT = 2.0
+"""Seconds; a delay below this is kept to the millisecond, a longer one to a slot of the wheel."""
+
 STALL = 1.0
 """Seconds that a turn may come late before it counts as a stall."""
 
@@ -53,13 +56,13 @@ class Timers:
         return self._clock() - self._lag
 
     def call_later(self, delay: float, fn: Callable[..., object], *args: Any) -> Timer:
-        """Call ``fn(*args)`` in the I/O thread after ``delay`` seconds, up to a slot later. It must not block.
+        """Call ``fn(*args)`` in the I/O thread after ``delay`` seconds, or up to a slot later. It must not block.
 
         Any thread may ask. An exception of ``fn`` is logged.
         """
         timer = Timer(self._clock() - self._lag + max(delay, 0.0), fn, args)
         with self._lock:
-            first = self._wheel.add(timer)
+            first = self._wheel.add(timer, delay < SHORT)
         if first:
             self._rearm()
         return timer

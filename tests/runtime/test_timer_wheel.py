@@ -84,3 +84,15 @@ def test_each_fires_once_in_the_order_of_the_deadlines(deadlines: list[float], t
         fired += due
         assert wheel.next_time is None or wheel.next_time > now
     assert fired == sorted(deadlines)
+
+
+def test_an_exact_timer_does_not_wait_for_its_slot() -> None:
+    wheel = TimerWheel()
+    exact = Timer(0.3, print, ())
+    coarse = Timer(0.3, print, ())
+    assert wheel.add(exact, exact=True)
+    assert not wheel.add(coarse)
+    assert wheel.advance(0.2999) == []
+    assert wheel.advance(0.301) == [exact]
+    assert wheel.next_time == 5 / 16
+    assert wheel.advance(5 / 16) == [coarse]
