@@ -287,7 +287,8 @@ class GeventRuntime(Runtime):
             channel.on_readable()
         except Exception:
             logger.exception("reading failed: %r", channel)
-        self._pump()
+        finally:  # also when Ctrl-C came just now: without a pump no job would run any more
+            self._pump()
 
     def _writable(self, channel: Channel) -> None:
         guarded(channel.on_writable)

@@ -316,3 +316,20 @@ class TestGreenlets:
         gevent.joinall(workers, scaled(5))
         assert all(worker.dead for worker in workers)
         assert runtime._workers == set()
+
+
+def test_jobs_run_after_a_keyboard_interrupt_in_the_hub(greens: GeventRuntime) -> None:
+    pair = Pair(greens)
+
+    def interrupt(data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    pair.recorder.on_data = interrupt  # type: ignore[method-assign]
+    pair.channel.start()
+    pair.peer.send(b"x")
+    with pytest.raises(KeyboardInterrupt):
+        greens.sleep(scaled(5))
+    ran = greens.event()
+    greens.submit(ran.set)
+    assert ran.wait(scaled(5))
+    pair.close()
