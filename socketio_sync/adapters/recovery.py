@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from socketio_sync.runtime.timer_wheel import Timer
 
 
+# What a kept session costs, without what the user put into its data, in bytes; and so many are kept in any case.
+SESSION_SIZE = 2048
+FEW_SESSIONS = 1000
+
+
 class RecoverableAdapter(Adapter):
     """The in-memory adapter that keeps sessions and what they miss.
 
@@ -38,7 +43,8 @@ class RecoverableAdapter(Adapter):
     Args:
         nsp: the namespace.
         max_disconnection_duration: seconds for which a session is kept.
-        max_buffer: bytes of packets that are kept at most; a client that would need one dropped before begins anew.
+        max_buffer: bytes of packets that are kept at most; a client that would need one dropped before begins anew. The
+            same again bounds the sessions: beyond it the oldest ends.
         heartbeat: seconds after which a dead connection is surely noticed; packets are kept for so much longer.
     """
 
@@ -55,6 +61,7 @@ class RecoverableAdapter(Adapter):
         super().__init__(nsp)
         self._duration = max_disconnection_duration
         self._log = PacketLog(max_disconnection_duration + heartbeat, max_buffer)
+        self._max_sessions = max(FEW_SESSIONS, max_buffer // SESSION_SIZE)
         self._sessions: dict[str, tuple[Session, Timer]] = {}  # by pid
         self._claimed: dict[str, Session] = {}  # those being taken up again, by the socket's id
         self._offset = Offset(0, 0)  # the last one that was given out
@@ -131,6 +138,10 @@ class RecoverableAdapter(Adapter):
             session.missed.clear()
             timer = timers.call_later(session.ends - now, self._expire, session)
             self._sessions[session.pid] = (session, timer)
+            oldest = next(iter(self._sessions.values())) if len(self._sessions) > self._max_sessions else None
+        if oldest is not None:
+            oldest[1].cancel()
+            self._expire(oldest[0])
 
     def restore_session(self, pid: str, offset: str | None) -> Session | None:
         """Claim a kept session. One whose packets are not all there any more is over: its client begins anew."""

@@ -10,6 +10,7 @@ import pytest
 from socketio_sync.adapters.adapter import Session
 from socketio_sync.adapters.packet_log import OVERHEAD
 from socketio_sync.adapters.packet_log import Offset
+from socketio_sync.adapters.recovery import SESSION_SIZE
 from socketio_sync.adapters.recovery import RecoverableAdapter
 from socketio_sync.runtime import choose
 from socketio_sync.runtime.virtual import VirtualRuntime
@@ -444,3 +445,16 @@ def test_a_session_is_either_claimed_or_expires(threads):
     threads.timers.call_later(0.2, quiet.set)
     assert quiet.wait(scaled(10))
     assert claimed + len(nsp.expired) == 100
+
+
+def test_clients_that_come_and_go_do_not_fill_the_memory_with_sessions():
+    nsp = namespace(max_buffer=1500 * SESSION_SIZE)
+    first, second, *others = [Client(nsp, f"{number}") for number in range(1502)]
+    for client in (first, second, *others):
+        client.drop()
+    assert [session.id for session in nsp.expired] == ["0", "1"]
+    assert first.claim() is None
+    assert second.claim() is None
+    assert all(client.claim() is not None for client in others)
+    nsp.runtime.advance(1000)
+    assert len(nsp.expired) == 2
