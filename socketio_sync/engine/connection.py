@@ -210,15 +210,12 @@ class Connection:
 
         Returns False if it was dropped: the connection is closing, or it is volatile and something waits already.
         """
-        self.lock.acquire()  # measured: a with statement takes twice as long
-        try:
+        with self.lock:
             channel = self._channel
             if channel is not None and not channel.waiting:
                 channel.write(self._frames(packet))
                 return True
             sent = self._send_locked(packet, volatile)
-        finally:
-            self.lock.release()
         self.act()
         return sent
 

@@ -44,17 +44,17 @@ class EncodedPacket:
         self.type = type
         self.compress = compress
         self._websocket: bytes | None = None
-        self._websocket_v3: bytes | None = None
-        self._polling: tuple[str, ...] | None = None
-        self._deflated: tuple[int, bytes] | None = None
+        # The other forms have no value until one is asked for: most packets never are.
+        self._websocket_v3: bytes
+        self._polling: tuple[str, ...]
+        self._deflated: tuple[int, bytes]
 
     @property
     def size(self) -> int:
         """Characters and bytes: not the exact length on the wire, but exact for ASCII; it bounds queues."""
         return sum(map(len, self.messages)) + len(self.messages)
 
-    @property
-    def websocket(self) -> bytes:
+    def websocket_frames(self) -> bytes:
         """The finished unmasked WebSocket frames of Engine.IO 4: one a message."""
         frames = self._websocket
         if frames is None:
@@ -69,9 +69,14 @@ class EncodedPacket:
         return frames
 
     @property
+    def websocket(self) -> bytes:
+        """The same as ``websocket_frames``."""
+        return self.websocket_frames()
+
+    @property
     def websocket_v3(self) -> bytes:
         """The same for Engine.IO 3, whose binary frames begin with the type byte."""
-        if self._websocket_v3 is None:
+        if not hasattr(self, "_websocket_v3"):
             self._websocket_v3 = b"".join(
                 text_frame(self.type + message) if isinstance(message, str) else binary_frame(b"\x04" + message)
                 for message in self.messages
@@ -87,7 +92,7 @@ class EncodedPacket:
         """The frames with messages of at least ``threshold`` bytes compressed (RFC 7692), without context takeover."""
         if not self.compress:
             return self.websocket
-        if self._deflated is None or self._deflated[0] != threshold:
+        if not hasattr(self, "_deflated") or self._deflated[0] != threshold:
             parts = []
             for message in self.messages:
                 if isinstance(message, str):
@@ -102,7 +107,7 @@ class EncodedPacket:
     @property
     def polling(self) -> tuple[str, ...]:
         """The packets of an Engine.IO 4 payload: binary as ``b`` and base64, without a type digit."""
-        if self._polling is None:
+        if not hasattr(self, "_polling"):
             self._polling = tuple(
                 self.type + message if isinstance(message, str) else "b" + base64.b64encode(message).decode("ascii")
                 for message in self.messages

@@ -39,20 +39,25 @@ def dumps(
     Raises:
         TypeError, ValueError: see :func:`socketio_sync.protocol.payload.to_plain`.
     """
+    text = dumps_ordinary(value)
+    return dumps_walked(value, attachments, encode, root, skip) if text is None else text
+
+
+def dumps_ordinary(value: Any) -> str | None:
+    """The JSON text by one C call, or None: the value must be walked, for it has something out of the ordinary."""
     try:
-        text = orjson.dumps(value, option=_OPTIONS)
+        text = orjson.dumps(value, None, _OPTIONS)
     except TypeError:
-        pass
-    else:
-        # NaN and the infinities come out as null: look at the values only when there is one in the text.
-        if b"null" not in text or is_surely_finite(value):
-            return text.decode()
-    return _dumps_walked(value, attachments, encode, root, skip)
+        return None
+    # NaN and the infinities come out as null: look at the values only when there is one in the text.
+    return text.decode() if b"null" not in text or is_surely_finite(value) else None
 
 
-def _dumps_walked(
+def dumps_walked(
     value: Any, attachments: list[bytes] | None, encode: Callable[[Any], Any] | None, root: str, skip: int
 ) -> str:
+    """The same as ``dumps`` for values that ``dumps_ordinary`` cannot take."""
+
     def placeholder(data: bytes) -> dict[str, Any]:
         assert attachments is not None
         attachments.append(data)

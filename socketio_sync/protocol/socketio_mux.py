@@ -10,11 +10,6 @@ from __future__ import annotations
 from socketio_sync.exceptions import ProtocolError
 from socketio_sync.protocol import socketio_packet as packets
 
-# What is known of a namespace.
-CONNECTING = 1
-CONNECTED = 2
-ENDED = 3
-
 # What to do with a packet.
 JOIN = "join"
 DELIVER = "deliver"
@@ -22,23 +17,25 @@ ANSWER = "answer"
 LEAVE = "leave"
 IGNORE = "ignore"
 
-_UNKNOWN_MOVES = {packets.CONNECT: JOIN}
-_MOVES: dict[int, dict[int, str]] = {
-    CONNECTING: {
-        packets.EVENT: DELIVER,
-        packets.DISCONNECT: LEAVE,
-    },
-    CONNECTED: {
-        packets.EVENT: DELIVER,
-        packets.ACK: ANSWER,
-        packets.DISCONNECT: LEAVE,
-    },
-    ENDED: {
-        packets.CONNECT: JOIN,
-        packets.EVENT: IGNORE,
-        packets.ACK: IGNORE,
-        packets.DISCONNECT: IGNORE,
-    },
+# The states of a namespace; each is what may come in it, and what to do with that.
+State = dict[int, str]
+UNKNOWN: State = {
+    packets.CONNECT: JOIN,
+}
+CONNECTING: State = {
+    packets.EVENT: DELIVER,
+    packets.DISCONNECT: LEAVE,
+}
+CONNECTED: State = {
+    packets.EVENT: DELIVER,
+    packets.ACK: ANSWER,
+    packets.DISCONNECT: LEAVE,
+}
+ENDED: State = {
+    packets.CONNECT: JOIN,
+    packets.EVENT: IGNORE,
+    packets.ACK: IGNORE,
+    packets.DISCONNECT: IGNORE,
 }
 
 
@@ -53,7 +50,7 @@ class Mux:
 
     def __init__(self, max_ended: int) -> None:
         self._max_ended = max_ended
-        self._states: dict[str, int] = {}
+        self._states: dict[str, State] = {}
         # Whether any namespace was ever accepted: ends the connect timeout.
         self.ever_joined = False
 
@@ -63,8 +60,7 @@ class Mux:
         Raises:
             ProtocolError: it is illegal now; the connection is to be closed.
         """
-        state = self._states.get(name)
-        action = (_UNKNOWN_MOVES if state is None else _MOVES[state]).get(type)
+        action = self._states.get(name, UNKNOWN).get(type)
         if action is None:
             raise ProtocolError(f"invalid state (packet type: {type})")
         return action
@@ -86,7 +82,7 @@ class Mux:
         """The server refused or ended ``name``: what the client had sent before it knew is to be ignored."""
         states = self._states
         states.pop(name, None)
-        ended = [other for other, state in states.items() if state == ENDED]
+        ended = [other for other, state in states.items() if state is ENDED]
         if len(ended) >= self._max_ended:
             del states[ended[0]]
         states[name] = ENDED

@@ -13,6 +13,8 @@ from typing import Any
 
 from socketio_sync.exceptions import ProtocolError
 from socketio_sync.protocol.json_codec import dumps
+from socketio_sync.protocol.json_codec import dumps_ordinary
+from socketio_sync.protocol.json_codec import dumps_walked
 from socketio_sync.protocol.json_codec import loads
 from socketio_sync.protocol.socketio_packet import ACK
 from socketio_sync.protocol.socketio_packet import BINARY_ACK
@@ -58,16 +60,18 @@ class DefaultParser:
             TypeError, ValueError: the data has something that cannot be sent; the message has its path.
         """
         type = packet.type
-        head = "" if packet.nsp == "/" else packet.nsp + ","
-        if packet.id is not None:
-            head += str(packet.id)
         data = packet.data
+        id = "" if packet.id is None else packet.id
+        head = id if packet.nsp == "/" else f"{packet.nsp},{id}"
         if data is None:
             return (f"{type}{head}",)
         if type != EVENT and type != ACK:
             return (f"{type}{head}{dumps(data, encode=self._encode)}",)
+        text = dumps_ordinary(data)
+        if text is not None:
+            return (f"{type}{head}{text}",)
         attachments: list[bytes] = []
-        text = dumps(data, attachments=attachments, encode=self._encode, root="args", skip=1 if type == EVENT else 0)
+        text = dumps_walked(data, attachments, self._encode, "args", 1 if type == EVENT else 0)
         if not attachments:
             return (f"{type}{head}{text}",)
         return (f"{type + _BINARY_OFFSET}{len(attachments)}-{head}{text}", *attachments)

@@ -150,7 +150,8 @@ class Channel:
     def _read(self) -> bool:
         """One read, without blocking. True if it brought bytes."""
         try:
-            data = self.sock.recv(min(self._receiver.wanted, MAX_READ_SIZE) or READ_SIZE)
+            wanted = self._receiver.wanted
+            data = self.sock.recv(min(wanted, MAX_READ_SIZE) if wanted else READ_SIZE)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as error:

@@ -34,8 +34,8 @@ class Mailbox(Generic[T]):
     """
 
     __slots__ = (
-        "_busy", "_byte_limit", "_bytes_in", "_bytes_out", "_filling", "_full", "_handle", "_items", "_label",
-        "_limit", "_lock", "_on_full", "_on_room", "_runtime",
+        "_byte_limit", "_bytes_in", "_bytes_out", "_filling", "_full", "_handle", "_items", "_label", "_limit",
+        "_lock", "_on_full", "_on_room", "_runtime", "_turn",
     )  # fmt: skip
 
     def __init__(
@@ -56,11 +56,11 @@ class Mailbox(Generic[T]):
         self._on_full = on_full
         self._on_room = on_room
         self._label = label
-        self._lock = new_lock()
+        self._lock = new_lock()  # guards the two last ones
         self._items: deque[tuple[T, int]] = deque()
-        self._bytes_in = 0  # changed under the lock
-        self._bytes_out = 0  # changed by the worker only, so it needs none
-        self._busy = False  # a worker has it, or will
+        self._turn = [True]  # empty while a worker has the mailbox, or will
+        self._bytes_in = 0  # changed by who posts, as the next one by the worker
+        self._bytes_out = 0
         self._filling = False  # on_full is being called
         self._full = False  # on_full has been called, on_room has not
 
@@ -70,55 +70,63 @@ class Mailbox(Generic[T]):
         return len(self._items)
 
     def post(self, item: T, size: int = 0) -> None:
-        """Add an item of ``size`` bytes. Any thread; it is taken even when the mailbox is full."""
-        with self._lock:
-            self._items.append((item, size))
-            self._bytes_in += size
-            idle = not self._busy
-            self._busy = True
-            fills = len(self._items) >= self._limit or self._bytes_in - self._bytes_out >= self._byte_limit
-            if fills:
-                fills = self._on_full is not None and not (self._full or self._filling)
-                self._filling = self._filling or fills
-        if fills:
-            self._report_full()
-        if idle:
-            self._runtime.submit(self._run, self._label)
+        """Add an item of ``size`` bytes; it is taken even when the mailbox is full.
+
+        Any thread; but items with a size only one thread at a time.
+        """
+        items = self._items
+        items.append((item, size))
+        self._bytes_in += size
+        if len(items) >= self._limit or self._bytes_in - self._bytes_out >= self._byte_limit:
+            self._fill()
+        if self._turn:
+            self._begin()
 
     def close(self) -> None:
         """Handle nothing more, and forget whose it is, lest a mailbox and its owner keep each other alive."""
         self._handle = _ignore
         self._label = ""
 
-    def _run(self) -> None:
-        try:
-            self._handle_some()
-        finally:  # also after an exception: the next items do not suffer for it
-            with self._lock:
-                self._busy = again = bool(self._items)
-            if again:
-                self._runtime.submit(self._run, self._label)
+    def _begin(self) -> None:
+        """Have a worker handle what waits, if none does.
 
-    def _handle_some(self) -> None:
+        No lock: taking from a list is atomic. Who posts adds the item before he looks for the turn, and the worker
+        gives the turn back before it looks for items, so one of the two sees what the other has done.
+        """
+        try:
+            self._turn.pop()
+        except IndexError:  # another thread was faster
+            return
+        self._runtime.submit(self._run, self._label)
+
+    def _run(self) -> None:
         items, handle, now = self._items, self._handle, self._runtime.now
         until = now() + BUDGET_SECONDS
-        for _ in range(BUDGET_ITEMS):
-            item, size = items.popleft()  # there is one: only this worker takes
-            self._bytes_out += size
-            if self._full:
-                self._look_for_room()
-            handle(item)
-            if not items or now() > until:
-                return
+        try:
+            for _ in range(BUDGET_ITEMS):
+                item, size = items.popleft()  # there is one: only this worker takes
+                self._bytes_out += size
+                if self._full:
+                    self._look_for_room()
+                handle(item)
+                if not items or now() > until:
+                    return
+        finally:  # also after an exception: the next items do not suffer for it
+            self._turn.append(True)
+            if items:
+                self._begin()
 
     def _is_over(self, part: int) -> bool:
         """Under the lock: whether the limits, divided by ``part``, are reached."""
         waiting_bytes = self._bytes_in - self._bytes_out
         return len(self._items) * part >= self._limit or waiting_bytes * part >= self._byte_limit
 
-    def _report_full(self) -> None:
-        """Call ``on_full``, and only then let ``on_room`` be called."""
-        assert self._on_full is not None
+    def _fill(self) -> None:
+        """A limit is reached: call ``on_full``, unless it was, and only then let ``on_room`` be called."""
+        with self._lock:
+            if self._on_full is None or self._full or self._filling or not self._is_over(1):
+                return
+            self._filling = True
         try:
             self._on_full()
         finally:

@@ -1,0 +1,168 @@
+"""What one message costs in Python, without the kernel: ``python -m benchmarks.hot_path``.
+
+A real client connects to a real server. Then its socket is replaced by one that always has the same frame to read and
+takes everything written, and the hub's callback for a readable socket is called again and again. So this measures all
+that stands between ``recv`` and ``send``: framing, decoding, the queue, the worker, the handler, encoding. Printed for
+each kind of message: the microseconds of the best batch and of the median one (other processes only ever add to it),
+and how many Python and C functions one message calls. ``--calls`` lists those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent.event
+import greenlet
+from gevent.pywsgi import WSGIServer
+from gevent.socket import create_connection
+
+from socketio_sync import Server
+from socketio_sync import WSGIApp
+from socketio_sync.protocol.websocket import masked
+from socketio_sync.protocol.websocket import text_frame
+
+PAYLOAD = "x" * 32
+MESSAGES = {
+    "a handler that calls ack": f'42123["call","{PAYLOAD}"]',
+    "a handler that returns": f'42123["return","{PAYLOAD}"]',
+    "a handler of the socket": f'42123["own","{PAYLOAD}"]',
+    "a handler that emits back": f'42["echo","{PAYLOAD}"]',
+    "a handler without answer": f'42["sink","{PAYLOAD}"]',
+}
+UPGRADE = (
+    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+BATCHES, BATCH = 200, 200
+
+
+class EndlessSocket:
+    """Has one frame to read, always, and takes whatever is written."""
+
+    def __init__(self, frame: bytes) -> None:
+        self._frame = frame
+
+    def recv(self, size: int) -> bytes:
+        return self._frame
+
+    def send(self, data: bytes) -> int:
+        return len(data)
+
+
+def make_server() -> Server:
+    io = Server(runtime="gevent")
+
+    @io.on("connection")
+    def connected(socket: Any) -> None:
+        if "own" in socket.handshake.auth:
+            socket.on("own", lambda payload: payload)
+
+    @io.on("call")
+    def call(socket: Any, payload: object, ack: Any) -> None:
+        ack(payload)
+
+    @io.on("return")
+    def give_back(socket: Any, payload: object) -> object:
+        return payload
+
+    @io.on("echo")
+    def echo(socket: Any, payload: object) -> None:
+        socket.emit("echo", payload)
+
+    @io.on("sink")
+    def sink(socket: Any, payload: object) -> None:
+        pass
+
+    return io
+
+
+def connect(port: int, auth: str) -> Any:
+    client = create_connection(("127.0.0.1", port))
+    client.sendall(UPGRADE)
+    client.sendall(masked(text_frame("40" + auth)))
+    received = b""
+    while b'40{"sid"' not in received:
+        received += client.recv(4096)
+    return client
+
+
+def measure(step: Callable[[], object]) -> tuple[float, float]:
+    """Microseconds a call: of the best batch, and of the median one."""
+    times = []
+    for _ in range(BATCHES):
+        start = time.perf_counter()
+        for _ in range(BATCH):
+            step()
+        times.append((time.perf_counter() - start) / BATCH * 1e6)
+    return min(times), statistics.median(times)
+
+
+def calls_of(step: Callable[[], object]) -> list[str]:
+    """The functions that one message calls; C functions are indented."""
+    calls: list[str] = []
+
+    def note(frame: Any, event: str, function: Any) -> None:
+        if event == "call":
+            calls.append(f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_code.co_qualname}")
+        elif event == "c_call":
+            calls.append(f"    {getattr(function, '__qualname__', function)}")
+
+    greenlet.settrace(lambda *args: sys.setprofile(note))  # a profile function belongs to one greenlet
+    sys.setprofile(note)
+    step()
+    sys.setprofile(None)
+    greenlet.settrace(None)
+    sys.setprofile(None)
+    return calls[1:]
+
+
+def report(io: Server, show_calls: bool) -> None:
+    """In the hub, as its callbacks run."""
+    runtime: Any = io.engine.runtime
+    connection: Any = next(iter(io.engine.connections.values()))
+    channel = connection._channel
+    real = channel.sock
+    for name, message in MESSAGES.items():
+        channel.sock = EndlessSocket(masked(text_frame(message)))
+
+        def step(channel: Any = channel) -> None:
+            runtime._readable(channel)
+
+        best, median = measure(step)
+        calls = calls_of(step)
+        functions = sum(not call.startswith(" ") for call in calls)
+        print(f"{name:28} {best:6.1f} us, median {median:6.1f}; {functions} Python functions, {len(calls)} in all")
+        if show_calls:
+            print("\n".join(calls))
+    channel.sock = real
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description="What one message costs in Python, without the kernel.")
+    arguments.add_argument("--calls", action="store_true", help="list the functions called")
+    show_calls = arguments.parse_args().calls
+    io = make_server()
+    with_app = WSGIServer(("127.0.0.1", 0), WSGIApp(io), log=None)
+    with_app.start()
+    client = connect(with_app.server_port, '{"own":true}')
+    done = gevent.event.AsyncResult()
+
+    def run() -> None:
+        try:
+            report(io, show_calls)
+        finally:
+            done.set(None)
+
+    gevent.get_hub().loop.run_callback(run)
+    done.get()
+    client.close()
+
+
+if __name__ == "__main__":
+    main()
