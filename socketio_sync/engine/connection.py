@@ -172,7 +172,10 @@ class Connection:
                 return True
             event = self.runtime.event()
             self._drain_waiters.append(event)
-        event.wait(timeout)
+        if not event.wait(timeout):
+            with self.lock:
+                if event in self._drain_waiters:  # who asks again and again must not leave one each time
+                    self._drain_waiters.remove(event)
         return self.session.life != sessions.CLOSED and not self.buffered
 
     def on(self, event: str, handler: Callable[..., object] | None = None) -> Any:

@@ -125,6 +125,7 @@ def test_drain_on_polling(runtime: str) -> None:
         connection = server.connection()
         connection.send("x")
         assert not connection.drain(0.05)
+        assert connection._drain_waiters == []
         results: list[bool] = []
         thread = threading.Thread(target=lambda: results.append(connection.drain(10)))
         thread.start()
