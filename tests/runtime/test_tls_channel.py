@@ -84,7 +84,7 @@ class TLSPair:
                 if rest:
                     rest = rest[self.peer.send(rest[:65536]) :]
                     writable = False
-            if readable and (writable or not rest):
+            if readable and (writable or (not rest and len(received) < size)):
                 select.select([self.peer], [self.peer] if rest else [], [], scaled(10))
         return bytes(received)
 
