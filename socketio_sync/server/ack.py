@@ -38,9 +38,9 @@ class Ack:
         Raises:
             TypeError, ValueError: an argument cannot be sent; nothing was, and another call may answer.
         """
-        socket = self._socket
-        if self._id is None or not socket.connected:
+        if self._id is None:
             return False
+        socket = self._socket
         nsp = socket.nsp
         encoded = nsp.encode(Packet(ACK, nsp.name, args, self._id))
         if next(self._turns, None) is None:

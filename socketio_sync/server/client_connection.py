@@ -11,6 +11,7 @@ from urllib.parse import quote
 from socketio_sync.exceptions import ProtocolError
 from socketio_sync.protocol import socketio_mux
 from socketio_sync.protocol.engineio_packet import EncodedPacket
+from socketio_sync.protocol.socketio_mux import DELIVER
 from socketio_sync.protocol.socketio_mux import Mux
 from socketio_sync.protocol.socketio_packet import CONNECT
 from socketio_sync.protocol.socketio_packet import CONNECT_ERROR
@@ -61,7 +62,7 @@ class ClientConnection:
         self.sockets: dict[str, Socket] = {}
         self._mux = Mux(options.max_namespaces)
         self._decoder = server.parser.decoder(options.max_attachments)
-        # Bytes of the packet that is being received.
+        # Bytes that came of a packet whose attachments are being received.
         self._size = 0
         self._closed = False
         # Sockets whose last handler has not returned: what max_namespaces limits, lest reconnecting pile up work.
@@ -74,10 +75,11 @@ class ClientConnection:
 
     def on_message(self, data: str | bytes) -> None:
         """A message of the client: a packet, or a part of one."""
-        self._size += len(data)
+        size = self._size + len(data)
         try:
             packet = self._decoder.add(data)
             if packet is None:
+                self._size = size
                 self._check_waiting()
                 return
             auth = packet.data if self._protocol == 4 else _split_namespace(packet)
@@ -86,16 +88,16 @@ class ClientConnection:
             self._decoder.reset()
             self.connection.fail("forced close", error.reason, error)
             return
-        size, self._size = self._size, 0
+        self._size = 0
         if log.isEnabledFor(logging.DEBUG):
             log.debug("received from %s: %r", self.connection, packet)
         socket = self.sockets.get(packet.nsp)
-        if action is socketio_mux.JOIN:
+        if action is DELIVER and socket is not None:
+            socket.receive_event(packet, size)
+        elif action is socketio_mux.JOIN:
             self._join(packet.nsp, auth or {})
         elif socket is None:
             pass  # ended by the server a moment ago
-        elif action is socketio_mux.DELIVER:
-            socket.receive_event(packet, size)
         elif action is socketio_mux.ANSWER:
             socket.receive_ack(packet)
         elif action is socketio_mux.LEAVE:

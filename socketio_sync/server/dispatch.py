@@ -114,7 +114,7 @@ def handle_event(socket: SocketLife, packet: Packet) -> None:
     data = packet.data
     socket.running = event = data[0]
     args = tuple(data[1:])
-    chain = socket.listeners()
+    chain = socket.chain
     for listeners in chain:
         for handler in listeners.any:
             given = (socket, event, *args) if listeners.takes_socket else (event, *args)
@@ -146,10 +146,10 @@ def _run_handlers(
     well = True
     ack: Ack | None = None
     found = False
-    wrapped = bool(socket.server.wrappers)
+    wrapped = socket.server.wrappers
     for listeners in chain:
-        handlers = listeners.get(event)
-        if not handlers:
+        handlers = listeners.named.get(event)
+        if handlers is None:
             continue
         found = True
         given = (socket, *args) if listeners.takes_socket else args
@@ -159,16 +159,15 @@ def _run_handlers(
                 continue
             if handler.wants_ack and ack is None:
                 ack = Ack(socket, id)
-            most = handler.most
             try:
                 if handler.least > count:
                     raise _arguments_error(socket, event, handler, count)
                 if wrapped:
                     value = invoke(socket, event, handler.call, given, ack)
-                elif handler.wants_ack:
-                    value = Context().run(handler.function, *given[:most], ack=ack)
+                elif handler.wants_ack or handler.most != count:
+                    value = Context().run(handler.call, given, ack)
                 else:
-                    value = Context().run(handler.function, *given[:most])
+                    value = Context().run(handler.function, *given)
             except Exception as error:
                 well = False
                 value = report(socket.nsp, error, socket, event, args)
@@ -186,7 +185,7 @@ def _run_handlers(
 def _answer(socket: SocketLife, id: int | None, event: str, answer: Any, mended: Any, well: bool) -> None:
     """Send the answer: a handler's value, else ``on_error``'s, else an empty one, else (something failed) none."""
     value = mended if answer is None else answer
-    if id is None or (value is None and not well) or not socket.connected:
+    if id is None or (value is None and not well):
         return
     args = value if value.__class__ is tuple else _arguments(value)
     nsp = socket.nsp

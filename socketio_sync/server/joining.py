@@ -30,7 +30,8 @@ def join_namespace(socket: SocketLife) -> bool:
     nsp: Namespace | None = None
     session: Session | None = None
     try:
-        nsp = socket.nsp = socket.server.enter(socket.name, socket.auth)
+        nsp = socket.server.enter(socket.name, socket.auth)
+        socket.enter(nsp)
         session = _begin_session(socket, nsp)
         if session is None or not _skips_middlewares(socket):
             _ask_middlewares(socket, nsp)

@@ -47,6 +47,9 @@ class Listeners:
     Args:
         takes_socket: a namespace's, called with the socket first; else a socket's.
         refused: names that cannot fire here and what to use instead; None for those of a namespace or socket.
+
+    Attributes:
+        named: the handlers by event; see ``get``.
     """
 
     _lock = LazyLock()
@@ -54,7 +57,7 @@ class Listeners:
     def __init__(self, takes_socket: bool, refused: Mapping[str, str] | None = None) -> None:
         self.takes_socket = takes_socket
         self._refused = refused if refused is not None else REFUSED_BY_NAMESPACE if takes_socket else REFUSED_BY_SOCKET
-        self._named: dict[str, tuple[Handler, ...]] = {}
+        self.named: dict[str, tuple[Handler, ...]] = {}
         # Whether a handler was ever registered with ordered=False: nearly never, so events are spared the question.
         self.any_loose = False
         # Handlers of every incoming event, and of every outgoing one.
@@ -63,7 +66,7 @@ class Listeners:
 
     def get(self, event: str) -> tuple[Handler, ...]:
         """The handlers of this event in their order. No lock: what is returned is never changed."""
-        return self._named.get(event, ())
+        return self.named.get(event, ())
 
     def add(self, event: str, function: Callable[..., Any], *, ordered: bool | None = None, once: bool = False) -> None:
         """Register a function for an event.
@@ -78,28 +81,28 @@ class Listeners:
         if ordered is False:
             self.any_loose = True
         with self._lock:
-            self._named[event] = (*self._named.get(event, ()), handler)
+            self.named[event] = (*self.named.get(event, ()), handler)
 
     def remove(self, event: str, function: Callable[..., Any] | None = None) -> None:
         """Forget the latest registration of the function, or all handlers of the event; unknown ones are no error."""
         with self._lock:
-            left = _without(self._named.get(event, ()), function)
+            left = _without(self.named.get(event, ()), function)
             if left:
-                self._named[event] = left
+                self.named[event] = left
             else:
-                self._named.pop(event, None)
+                self.named.pop(event, None)
 
     def claim(self, event: str, handler: Handler) -> bool:
         """Whether the handler may be called now. Of several threads that ask for one of ``once`` only the first may."""
         if not handler.once:
             return True
         with self._lock:
-            handlers = self._named.get(event, ())
+            handlers = self.named.get(event, ())
             left = tuple(other for other in handlers if other is not handler)
             if left:
-                self._named[event] = left
+                self.named[event] = left
             else:
-                self._named.pop(event, None)
+                self.named.pop(event, None)
             return len(left) < len(handlers)
 
     def add_any(self, function: Callable[..., Any], *, first: bool = False, outgoing: bool = False) -> None:

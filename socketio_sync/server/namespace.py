@@ -57,6 +57,11 @@ class BaseNamespace(HookMethods):
         """For the package: what runs this server's work."""
         return self.server.engine.runtime
 
+    @property
+    def started(self) -> bool:
+        """For the package: whether the runtime is chosen, which is done when it is first asked for."""
+        return self.server.engine.started
+
     def error_handlers(self) -> tuple[Handler, ...]:
         """The namespace's own go first."""
         return self.hooks.errors + self.server.error_hooks.errors
@@ -150,11 +155,11 @@ class Namespace(BaseNamespace):
         Raises:
             TypeError, ValueError: it has something that cannot be sent, or more than ``max_attachments``.
         """
-        messages = self.server.parser.encode(packet)
-        limit = self.server.options.max_attachments
-        if len(messages) - 1 > limit:
+        server = self.server
+        messages = server.parser.encode(packet)
+        if len(messages) > 1 and len(messages) - 1 > (limit := server.options.max_attachments):
             raise ValueError(f"{len(messages) - 1} attachments in one packet; max_attachments is {limit}")
-        return EncodedPacket(messages, compress=compress)
+        return EncodedPacket(messages) if compress else EncodedPacket(messages, compress=False)
 
     def next_ack_id(self) -> int:
         """One counter for all sockets, so that a broadcast has one id for all its recipients (namespace.ts, _ids)."""

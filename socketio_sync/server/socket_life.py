@@ -80,8 +80,10 @@ class SocketLife:
 
     running = "connect"
 
-    # Set in the first job of the mailbox, before the user sees the socket.
+    # Set in the first job of the mailbox, before the user sees the socket. The chain has the handlers of its events: its
+    # namespace's, then its own if there are any.
     nsp: Namespace
+    chain: tuple[Listeners, ...]
 
     def __init__(self, client: ClientConnection, name: str, auth: dict[str, Any]) -> None:
         """Reserve its place; ``start`` follows. The connection's lock is held."""
@@ -144,7 +146,7 @@ class SocketLife:
             self._mailbox.post(partial(self._handle_early, packet), size)
             return
         loose = not self.server.options.ordered_events
-        for listeners in self.listeners():
+        for listeners in self.chain:
             loose = loose or listeners.any_loose
         if loose and self._is_loose(packet):
             self._start_loose(packet)
@@ -230,9 +232,9 @@ class SocketLife:
     def _run_disconnect(self, rooms: frozenset[str]) -> None:
         try:
             self._last_rooms = rooms
-            run_life_cycle(self, self.listeners(), "disconnecting", self._reason, self._details)
+            run_life_cycle(self, self.chain, "disconnecting", self._reason, self._details)
             self._last_rooms = frozenset()
-            run_life_cycle(self, self.listeners(), "disconnect", self._reason, self._details)
+            run_life_cycle(self, self.chain, "disconnect", self._reason, self._details)
         finally:
             self._finish()
 
@@ -249,7 +251,7 @@ class SocketLife:
         event = packet.data[0]
         default = self.server.options.ordered_events
         found = False
-        for listeners in self.listeners():
+        for listeners in self.chain:
             for handler in listeners.get(event):
                 if default if handler.ordered is None else handler.ordered:
                     return False
@@ -275,6 +277,11 @@ class SocketLife:
                 self.conn.resume_reading()
 
     # -- joining (see joining.py) --------------------------------------------------------------------------------------
+
+    def enter(self, nsp: Namespace) -> None:
+        """Give it its namespace, which is known only in the first job."""
+        self.nsp = nsp
+        self.chain = nsp.chain
 
     def open(self, id: str, pid: str | None) -> None:
         """Give it what is known only in the first job."""
@@ -351,11 +358,6 @@ class SocketLife:
 
     # -- its handlers --------------------------------------------------------------------------------------------------
 
-    def listeners(self) -> tuple[Listeners, ...]:
-        """Where the handlers of its events are: its namespace's, then its own."""
-        own = self._own_listeners
-        return self.nsp.chain if own is None else (*self.nsp.chain, own)
-
     @property
     def _listeners(self) -> Listeners:
         """Its own, made when first needed."""
@@ -363,6 +365,7 @@ class SocketLife:
             with self.conn.lock:
                 if self._own_listeners is None:
                     self._own_listeners = Listeners(takes_socket=False)
+                    self.chain = (*self.nsp.chain, self._own_listeners)
         return self._own_listeners
 
     @property

@@ -260,7 +260,7 @@ def test_off_takes_the_latest_of_the_same_function_or_all(target):
     assert functions(target, "chat") == []
     target.on("chat", Methods().static)
     target.off("chat", Methods().static)
-    assert target._listeners._named == {}
+    assert target._listeners.named == {}
 
 
 def test_off_recognises_bound_methods(target):
@@ -427,7 +427,7 @@ def test_the_last_once_leaves_nothing_behind():
     (handler,) = listeners.get("chat")
     assert listeners.claim("chat", handler)
     assert not listeners.claim("chat", handler)
-    assert listeners._named == {}
+    assert listeners.named == {}
 
 
 def test_registering_and_removing_race_without_loss():
