@@ -131,6 +131,9 @@ class LocalSockets(Protocol):
     def sockets(self) -> Mapping[str, Any]: ...  # the connected ones, LocalSocket by id; ``get`` takes no lock
 
     @property
+    def started(self) -> bool: ...  # whether there is a runtime; asking for one starts it
+
+    @property
     def runtime(self) -> Runtime: ...
 
     def encode(self, packet: Packet, compress: bool) -> EncodedPacket: ...  # may run the user's encode function

@@ -92,6 +92,10 @@ class RecoverableAdapter(Adapter):
     def _log_and_send(
         self, packet: Packet, options: BroadcastOptions, recipients: Callable[[], list[LocalSocket]]
     ) -> None:
+        if not self.nsp.started:
+            # Neither clients nor sessions: all that is left to do is to refuse what cannot be sent.
+            self.nsp.encode(packet, options.compress)
+            return
         while True:
             with self._order:
                 self._offset = offset = self._offset.next(int(self.nsp.runtime.wall_time() * 1000))

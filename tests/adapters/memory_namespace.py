@@ -112,6 +112,7 @@ class MemoryNamespace(BroadcastMethods):
 
     def __init__(self, runtime: Any, *, name: str = "/", adapter: Any = Adapter, encode: Any = None) -> None:
         self.name = name
+        self.started = True
         self.runtime = runtime
         self.server = SimpleNamespace(options=SimpleNamespace(ack_timeout=20))
         self.sockets: dict[str, MemorySocket] = {}

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from socketio_sync import ConnectError
+from socketio_sync import Server
 from tests.server.peer import Peer
 from tests.server.peer import served
 
@@ -253,3 +254,12 @@ def test_protocol_3_knows_neither_pid_nor_offset(io):
     assert peer.received() == ["0"]
     io.emit("m")
     assert peer.received() == ['2["m"]']
+
+
+def test_emitting_before_anything_runs_starts_nothing():
+    io = Server(connection_state_recovery=True)
+    io.emit("news", 1)
+    io.of("/chat").to("room").send(b"x")
+    with pytest.raises(TypeError, match=r"args\[0\]"):
+        io.emit("news", {1})
+    assert not io.engine.started, "monkey-patching may come later"
