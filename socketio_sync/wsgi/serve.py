@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -139,6 +140,12 @@ def _quiet_pywsgi() -> tuple[Any, Any]:
     from gevent.pywsgi import WSGIServer
 
     class Handler(WSGIHandler):  # type: ignore[misc]
+        def read_request(self, raw_requestline: str) -> Any:
+            try:
+                return super().read_request(raw_requestline)
+            except HTTPException as error:  # too many headers: gevent's knows only ValueError as the client's fault
+                raise ValueError(str(error)) from error
+
         def log_error(self, msg: str, *args: Any) -> None:
             log.debug("%s", msg % args if args else msg)
 
