@@ -39,7 +39,8 @@ def test_a_binary_broadcast_arrives_whole_at_polling_and_at_a_websocket(server: 
     blobs = [bytes(range(256)) * 4, b"", b"\x00\xff" * 50_000]
     polling = server.polling()
     with server.client() as websocket, server.client() as sender:
-        value = '{"picture":{"_placeholder":true,"num":0},"list":[{"_placeholder":true,"num":1},{"_placeholder":true,"num":2}]}'
+        first, second, third = (f'{{"_placeholder":true,"num":{number}}}' for number in range(3))
+        value = f'{{"picture":{first},"list":[{second},{third}]}}'
         sender.send(f'453-["everybody","picture",{value}]')
         for blob in blobs:
             sender.wire.send_binary(blob)

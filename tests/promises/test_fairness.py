@@ -66,8 +66,7 @@ def test_a_flood_leaves_anothers_round_trip_under_50_ms_at_the_median(server: Pr
         with flooding(flood, packet):
             time.sleep(0.2)
             times = other.round_trips(100)
-        print(f"calm {statistics.median(calm) * 1000:.2f} ms, flooded {statistics.median(times) * 1000:.2f} ms,", end=" ")
-        print(f"95% {times[94] * 1000:.2f} ms")
+        print(f"calm {calm[50] * 1000:.2f} ms, flooded {times[50] * 1000:.2f} ms, 95% {times[95] * 1000:.2f} ms")
         assert statistics.median(times) < scaled(0.05)
     server.end_of(flood.id)  # the flood is over for the next test
 

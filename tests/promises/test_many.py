@@ -16,6 +16,7 @@ from tests.promises.client import small_window
 from tests.promises.swarm import Swarm
 from tests.promises.swarm import answer
 from tests.support.timing import scaled
+from tests.support.wire import Wire
 from tests.support.wire import fetch
 from tests.support.wire import open_websocket
 from tests.support.wire import until
@@ -94,11 +95,11 @@ def test_who_has_left_does_not_wait_for_the_garbage_collector(runtime: str) -> N
         return int(fetch(server.port, "/alive").body)
 
     with promising(runtime) as server:
-        for leave in (lambda: client.send("41"), lambda: client.wire.close_frame(), lambda: client.wire.reset()):
+        for leave in (lambda wire: wire.send_text("41"), Wire.close_frame, Wire.reset):
             client = server.client()
             polling = server.polling()
             assert alive() == 2
-            leave()
+            leave(client.wire)
             client.close()
             polling.post("1")
             until(lambda: alive() == 0, timeout=scaled(3))  # a timer of 2 s may still hold it
