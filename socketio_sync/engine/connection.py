@@ -567,7 +567,11 @@ class Connection:
     def attach(self, transport: WebSocketTransport) -> None:
         """The session was opened by a WebSocket: it carries it from now on."""
         with self.lock:
-            self._carry_locked(transport)
+            if self.session.life == sessions.CLOSED:  # meanwhile, by a server that ends
+                self._acts.append(partial(transport.end, None))
+            else:
+                self._carry_locked(transport)
+        self.act()
 
     def _carry_locked(self, transport: WebSocketTransport) -> None:
         self._websocket = transport

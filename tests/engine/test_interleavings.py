@@ -10,6 +10,8 @@ from typing import Any
 
 from socketio_sync.engine.connection import Connection
 from socketio_sync.engine.polling import AdoptedReply
+from tests.engine.test_in_virtual_time import CLOSE_FRAME
+from tests.engine.test_in_virtual_time import HANDSHAKE
 from tests.engine.test_in_virtual_time import World
 from tests.engine.test_in_virtual_time import received
 
@@ -94,3 +96,14 @@ def answer_after_upgrade(step: int) -> bytes:
 
 def test_a_client_that_is_read_again_while_it_upgrades() -> None:
     assert [step for step in STEPS if b"4hello" not in answer_after_upgrade(step)] == []
+
+
+def test_a_websocket_whose_session_is_closed_before_it_is_there() -> None:
+    """As by a server that is closing; it would be open for ever."""
+    world = World()
+    sessions = world.engine.connections
+    world.engine.on("initial_headers", lambda *args: [each.close(discard=True) for each in [*sessions.values()]])
+    _, sock = world.request("transport=websocket", **HANDSHAKE)
+    assert received(sock).partition(b"\r\n\r\n")[2] == CLOSE_FRAME
+    assert world.engine.clients_count == 0
+    world.runtime.stop()
