@@ -96,18 +96,26 @@ class RecoverableAdapter(Adapter):
             # Neither clients nor sessions: all that is left to do is to refuse what cannot be sent.
             self.nsp.encode(packet, options.compress)
             return
+        runtime = self.nsp.runtime
+        ahead = 0
         while True:
+            started = runtime.now()
             with self._order:
-                self._offset = offset = self._offset.next(int(self.nsp.runtime.wall_time() * 1000))
+                offset = self._offset.next(int(runtime.wall_time() * 1000) + ahead)
+                if not ahead:
+                    self._offset = offset
             # Encoding may run the user's code, so not under the lock. Who was overtaken meanwhile does it again.
             data = [*packet.data, str(offset)]
             encoded = self.nsp.encode(Packet(EVENT, packet.nsp, data), options.compress)
             with self._order:
                 if offset > self._log.last:
+                    self._offset = max(self._offset, offset)
                     self._log_locked(offset, encoded, options)
                     sockets = recipients()
                     old = _send(sockets, encoded)
                     break
+            # With an offset of the near future, which the others do not reach meanwhile: there may be no end of them.
+            ahead = max(2 * ahead, int((runtime.now() - started) * 2000) + 1)
         if old:  # they cannot recover, and do not expect an offset
             plain = self.nsp.encode(packet, options.compress)
             for socket in old:

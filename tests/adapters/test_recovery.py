@@ -341,6 +341,27 @@ def test_an_emit_that_is_overtaken_while_it_is_encoded_gets_a_later_offset():
     assert len(calls) == 2
 
 
+def test_an_emit_that_is_overtaken_each_time_comes_to_an_end():
+    calls = []
+
+    def encode(value):
+        calls.append(value)
+        assert len(calls) < 10, "it would go on as long as others emit"
+        for _ in range(3):
+            nsp.emit("fast")
+            nsp.runtime.advance(0.1)
+        return "encoded"
+
+    nsp = namespace(encode=encode)
+    socket = nsp.connect("a")
+    nsp.emit("slow", object())
+    nsp.emit("after")
+    assert [data[0] for data in socket.events[-2:]] == ["slow", "after"]
+    offsets = [Offset.parse(data[-1]) for data in socket.events]
+    assert offsets == sorted(offsets)
+    assert len(set(offsets)) == len(offsets)
+
+
 def test_what_cannot_be_sent_is_not_kept(nsp):
     with pytest.raises(TypeError):
         nsp.emit("x", {1})
