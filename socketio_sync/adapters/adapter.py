@@ -111,7 +111,10 @@ class LocalSocket(Protocol):
 
     def notify_outgoing(self, args: tuple[Any, ...]) -> None: ...  # runs user code: never called with a lock held
 
-    def send_encoded(self, encoded: EncodedPacket, volatile: bool) -> bool: ...  # never blocks; False: dropped
+    # Never blocks; False: dropped. Whoever holds a lock asks it to be quiet, and has it logged afterwards.
+    def send_encoded(self, encoded: EncodedPacket, volatile: bool = False, quiet: bool = False) -> bool: ...
+
+    def log_sent(self, encoded: EncodedPacket) -> None: ...
 
     def expect_ack(
         self, ack_id: int, callback: Callable[[tuple[Any, ...]], None], on_gone: Callable[[], None]

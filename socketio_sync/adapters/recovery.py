@@ -116,6 +116,9 @@ class RecoverableAdapter(Adapter):
                     break
             # With an offset of the near future, which the others do not reach meanwhile: there may be no end of them.
             ahead = max(2 * ahead, int((runtime.now() - started) * 2000) + 1)
+        for socket in sockets:
+            if not _is_old(socket):
+                socket.log_sent(encoded)
         if old:  # they cannot recover, and do not expect an offset
             plain = self.nsp.encode(packet, options.compress)
             for socket in old:
@@ -246,11 +249,11 @@ def _is_old(socket: LocalSocket) -> bool:
 
 
 def _send(sockets: list[LocalSocket], encoded: EncodedPacket) -> list[LocalSocket]:
-    """Send it to those whose clients can recover; returns the others."""
+    """Send it to those whose clients can recover; returns the others. A lock is held, so nothing may be logged."""
     old = []
     for socket in sockets:
         if _is_old(socket):
             old.append(socket)
         else:
-            socket.send_encoded(encoded, False)
+            socket.send_encoded(encoded, False, True)
     return old

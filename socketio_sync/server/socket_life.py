@@ -312,8 +312,8 @@ class SocketLife:
 
     # -- what goes (any thread) ----------------------------------------------------------------------------------------
 
-    def send_encoded(self, encoded: EncodedPacket, volatile: bool = False) -> bool:
-        """Send a packet now, or behind the CONNECT reply. False if it was dropped."""
+    def send_encoded(self, encoded: EncodedPacket, volatile: bool = False, quiet: bool = False) -> bool:
+        """Send a packet now, or behind the CONNECT reply. False if it was dropped. With ``quiet`` nothing is logged."""
         if self._held is not None:
             with self.conn.lock:
                 if self._held is not None:
@@ -321,9 +321,14 @@ class SocketLife:
                     return True
         if self._state is GONE:
             return False
-        if log.isEnabledFor(logging.DEBUG):
+        if not quiet and log.isEnabledFor(logging.DEBUG):
             log.debug("sent to %r: %r", self, encoded.messages[0])
         return self.conn.send_packet(encoded, volatile)
+
+    def log_sent(self, encoded: EncodedPacket) -> None:
+        """Log a packet that was sent quietly, because a lock was held; what is held back is logged by ``release``."""
+        if log.isEnabledFor(logging.DEBUG) and self._held is None:
+            log.debug("sent to %r: %r", self, encoded.messages[0])
 
     def expect_ack(self, ack_id: int, callback: Callable[[tuple[Any, ...]], None], on_gone: Callable[[], None]) -> None:
         """Wait for the client's answer to ``ack_id``; ``on_gone`` is called instead if the socket is or goes away.

@@ -48,7 +48,10 @@ class MemorySocket(SocketMethods, SocketHandlers):
         for handler in self._listeners.any_outgoing:
             handler.call(args)
 
-    def send_encoded(self, encoded: EncodedPacket, volatile: bool = False) -> bool:
+    def log_sent(self, encoded: EncodedPacket) -> None:
+        pass
+
+    def send_encoded(self, encoded: EncodedPacket, volatile: bool = False, quiet: bool = False) -> bool:
         if self.id not in self.nsp.sockets or (volatile and self.busy):
             return False
         self.sent.append(encoded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 
@@ -263,3 +264,26 @@ def test_emitting_before_anything_runs_starts_nothing():
     with pytest.raises(TypeError, match=r"args\[0\]"):
         io.emit("news", {1})
     assert not io.engine.started, "monkey-patching may come later"
+
+
+def test_no_lock_is_held_where_a_packet_is_logged(io, caplog):
+    # A log handler may switch greenlets, and emit itself.
+    lines = []
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            lines.append(record.getMessage())
+            assert not io.adapter._order.locked()
+
+    peer = Peer(io)
+    peer.connect()
+    logger = logging.getLogger("socketio_sync.server")
+    handler = Handler()
+    logger.addHandler(handler)
+    try:
+        with caplog.at_level(logging.DEBUG, logger.name):
+            io.emit("one")
+            next(iter(io.sockets.values())).emit("two")
+    finally:
+        logger.removeHandler(handler)
+    assert [line.partition('"')[2][:3] for line in lines if line.startswith("sent to")] == ["one", "two"]
