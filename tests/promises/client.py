@@ -92,7 +92,12 @@ class Client:
 
     def send(self, *texts: str) -> None:
         """Packets in one TCP segment, as far as they fit into one."""
-        self.wire.send(b"".join(frame(TEXT, text.encode()) for text in texts))
+        self.wire.send(b"".join(self.frames(*texts)))
+
+    @staticmethod
+    def frames(*texts: str) -> list[bytes]:
+        """What goes over the wire for them."""
+        return [frame(TEXT, text.encode()) for text in texts]
 
     def emit(self, event: str, *args: Any) -> None:
         self.send("42" + dumps([event, *args]))

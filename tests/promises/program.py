@@ -24,6 +24,7 @@ if sys.argv[1:2] == ["gevent-patched"]:
 from socketio_sync import AckTimeout
 from socketio_sync import ConnectError
 from socketio_sync import DisconnectedError
+from socketio_sync import LimitError
 from socketio_sync import Server
 from socketio_sync import Socket
 
@@ -92,8 +93,12 @@ def echoes(io: Server) -> None:
         raise RuntimeError("as asked for")
 
     @io.on("join")
-    def join(socket: Socket, room: str) -> None:
-        socket.join(room)
+    def join(socket: Socket, room: str) -> str:
+        try:
+            socket.join(room)
+        except LimitError as error:
+            return error.limit
+        return "joined"
 
     @io.on("tell")
     def tell(socket: Socket, room: str, event: str, *args: Any) -> None:
@@ -102,6 +107,10 @@ def echoes(io: Server) -> None:
     @io.on("everybody")
     def everybody(socket: Socket, event: str, *args: Any) -> None:
         io.emit(event, *args)
+
+    @io.on("vote")
+    def vote(socket: Socket, local: bool) -> Any:
+        return (io.local if local else io).emit_with_ack("vote")
 
     @io.on("handshake")
     def handshake(socket: Socket) -> Any:
@@ -163,6 +172,8 @@ def waits(io: Server) -> None:
             return socket.timeout(seconds).emit_with_ack("question", 0)
         except AckTimeout:
             return "timeout"
+        except LimitError as error:
+            return error.limit
         except DisconnectedError as error:
             kept["ask"] = error.reason
             return "gone"
