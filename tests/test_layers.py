@@ -18,6 +18,7 @@ RANKS = {
     "config": 0,
     "debug": 0,
     "instruments": 0,
+    "handler": 1,
     "protocol": 1,
     "runtime": 1,
     "parsers": 2,

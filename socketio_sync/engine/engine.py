@@ -22,6 +22,8 @@ from socketio_sync.engine.http import Unavailable
 from socketio_sync.engine.ids import new_id
 from socketio_sync.engine.polling import HeldRequests
 from socketio_sync.exceptions import ConnectError
+from socketio_sync.handler import Handler
+from socketio_sync.handler import validate_middleware
 from socketio_sync.protocol.engineio_handshake import BAD_REQUEST
 from socketio_sync.protocol.engineio_handshake import EngineError
 from socketio_sync.protocol.engineio_handshake import open_packet
@@ -35,7 +37,8 @@ log = logging.getLogger("socketio_sync.engine")
 # What a client has at least after a stall for a sign of life to be read, in seconds: a POST has to be accepted first.
 AFTER_STALL = 1.0
 
-HOOKS = ("connection_error", "initial_headers", "headers")
+# With how many arguments each is called.
+HOOKS = {"connection_error": 1, "initial_headers": 2, "headers": 2}
 
 # The most asked question of the field (python-engineio and Flask-SocketIO: "Invalid session" with gunicorn -w N).
 SEVERAL_PROCESSES = (
@@ -71,9 +74,9 @@ class Engine:
         self.held: HeldRequests
         self._handler: EngineHandler = handler if handler is not None else _RawHandler(self)
         self._runtime: Runtime | None = None
-        self._middlewares: tuple[Callable[[dict[str, Any]], object], ...] = ()
-        self._hooks: dict[str, tuple[Callable[..., object], ...]] = {}
-        self.connection_handlers: tuple[Callable[..., object], ...] = ()
+        self._middlewares: tuple[Handler, ...] = ()
+        self._hooks: dict[str, tuple[Handler, ...]] = {}
+        self.connection_handlers: tuple[Handler, ...] = ()
         self._last_stall_ping = 0.0
         self._warned_of_processes = False
 
@@ -86,9 +89,7 @@ class Engine:
 
     def use(self, middleware: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], object]:
         """Run ``middleware(environ)`` for every request; raising ConnectError refuses it with 400, code 3."""
-        if not callable(middleware):
-            raise TypeError(f"use() takes a callable(environ), not {type(middleware).__name__}")
-        self._middlewares = (*self._middlewares, middleware)
+        self._middlewares = (*self._middlewares, validate_middleware(middleware))
         return middleware
 
     def on(self, event: str, handler: Callable[..., object] | None = None) -> Any:
@@ -100,12 +101,11 @@ class Engine:
         """
         if handler is None:
             return lambda function: self.on(event, function)
-        if not callable(handler):
-            raise TypeError(f"a handler must be callable, not {type(handler).__name__}")
+        inspected = Handler.inspect(handler, f"on({event!r})", given=HOOKS.get(event, 1))
         if event == "connection" and isinstance(self._handler, _RawHandler):
-            self.connection_handlers = (*self.connection_handlers, handler)
+            self.connection_handlers = (*self.connection_handlers, inspected)
         elif event in HOOKS:
-            self._hooks[event] = (*self._hooks.get(event, ()), handler)
+            self._hooks[event] = (*self._hooks.get(event, ()), inspected)
         else:
             raise ValueError(f"an engine has no event {event!r}; it has {', '.join(HOOKS)}")
         return handler
@@ -188,14 +188,14 @@ class Engine:
         """EngineError(3) if one refuses."""
         for middleware in self._middlewares:
             try:
-                result = middleware(request.environ)
+                result = middleware.call((request.environ,))
                 if result is None:
                     continue
-                log.error("the engine middleware %r must return None, not %r: refused", middleware, result)
+                log.error("the engine middleware %r must return None, not %r: refused", middleware.function, result)
             except ConnectError:
                 pass
             except Exception:
-                log.exception("the engine middleware %r failed: the request is refused", middleware)
+                log.exception("the engine middleware %r failed: the request is refused", middleware.function)
             raise EngineError(BAD_REQUEST, {"name": "MIDDLEWARE_FAILURE"})
 
     def report(self, error: EngineError, request: Request) -> None:
@@ -322,11 +322,11 @@ class _RawHandler:
         return NOBODY
 
 
-def _call_hook(hook: Callable[..., object], *args: Any) -> None:
+def _call_hook(hook: Handler, *args: Any) -> None:
     try:
-        hook(*args)
+        hook.call(args)
     except Exception:
-        log.exception("the engine hook %r failed", hook)
+        log.exception("the engine hook %r failed", hook.function)
 
 
 _started: weakref.WeakSet[Engine] = weakref.WeakSet()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from typing import Any
 
+from socketio_sync.handler import Handler
 from socketio_sync.runtime.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class UserEvents:
         on_room: Callable[[], None],
     ) -> None:
         self._names = names
-        self._handlers: dict[str, tuple[tuple[Callable[..., object], int | None], ...]] = {}
+        self._handlers: dict[str, tuple[Handler, ...]] = {}
         self._mailbox = Mailbox(runtime, self._run, on_full=on_full, on_room=on_room, label=label)
 
     def on(self, event: str, handler: Callable[..., object] | None = None) -> Any:
@@ -46,9 +46,8 @@ class UserEvents:
             raise ValueError(f"there is no event {event!r}; there are {', '.join(self._names)}")
         if handler is None:
             return lambda function: self.on(event, function)
-        if not callable(handler):
-            raise TypeError(f"a handler must be callable, not {type(handler).__name__}")
-        self._handlers[event] = (*self._handlers.get(event, ()), (handler, _most_arguments(handler)))
+        inspected = Handler.inspect(handler, f"on({event!r})", given=2 if event == "close" else 1)
+        self._handlers[event] = (*self._handlers.get(event, ()), inspected)
         return handler
 
     def post(self, event: str, *args: Any) -> None:
@@ -56,25 +55,14 @@ class UserEvents:
         size = len(args[0]) if event == "message" else 0
         self._mailbox.post((event, args), size)
 
-    def post_call(self, handler: Callable[..., object], *args: Any) -> None:
+    def post_call(self, handler: Handler, *args: Any) -> None:
         """Let one function run in the same order."""
         self._mailbox.post((handler, args))
 
-    def _run(self, item: tuple[str | Callable[..., object], tuple[Any, ...]]) -> None:
+    def _run(self, item: tuple[str | Handler, tuple[Any, ...]]) -> None:
         event, args = item
-        for handler, most in self._handlers.get(event, ()) if isinstance(event, str) else ((event, None),):
+        for handler in self._handlers.get(event, ()) if isinstance(event, str) else (event,):
             try:
-                handler(*args[:most])
+                handler.call(args)
             except Exception:
-                log.exception("the handler %r of the event %r failed", handler, event)
-
-
-def _most_arguments(function: Callable[..., object]) -> int | None:
-    """How many positional arguments a function takes, None for any number (and for built-ins that do not tell)."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
-        return None
-    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+                log.exception("the handler %r of the event %r failed", handler.function, event)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from socketio_sync.exceptions import DisconnectedError
+from socketio_sync.handler import check_callable
 from socketio_sync.server.answers import BroadcastAnswers
 from socketio_sync.server.answers import SocketAnswer
 
@@ -36,9 +37,9 @@ class Reply:
         callback: Callable[..., Any] | None,
         error_callback: Callable[..., Any] | None,
     ) -> None:
-        for fn in (callback, error_callback):
-            if fn is not None and not callable(fn):
-                raise TypeError(f"a callback must be callable, got {fn!r}")
+        for name, fn in (("callback", callback), ("error_callback", error_callback)):
+            if fn is not None:
+                check_callable(fn, name)
         self._nsp = nsp
         self._socket = socket
         self._event = event

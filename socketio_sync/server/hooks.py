@@ -108,8 +108,11 @@ class HookMethods(BroadcastMethods, NamespaceHandlers):
         """Register an object's methods: ``on_chat(socket, ...)`` handles "chat", ``on_error`` and the like the hooks.
 
         Raises:
+            TypeError: it is a class: its methods need an object.
             ValueError: it has no method whose name begins with ``on_``.
         """
+        if isinstance(obj, type):
+            raise TypeError(f"register takes an object, got the class {obj.__name__}: make one of it, {obj.__name__}()")
         names = [name for name in dir(obj) if name.startswith("on_") and callable(getattr(obj, name))]
         if not names:
             raise ValueError(f"{obj!r} has no method whose name begins with on_")

@@ -14,9 +14,9 @@ from typing import Concatenate
 from typing import TypeVar
 from typing import overload
 
+from socketio_sync.handler import Handler as Handler
+from socketio_sync.handler import validate_middleware as validate_middleware
 from socketio_sync.runtime.lazy_lock import LazyLock
-from socketio_sync.server.handler import Handler as Handler
-from socketio_sync.server.handler import validate_middleware as validate_middleware
 
 if TYPE_CHECKING:
     from socketio_sync.server.socket import Socket
@@ -76,6 +76,8 @@ class Listeners:
             ValueError: the event cannot fire here.
         """
         handler = self._inspected(event, function)
+        if ordered is not None and not isinstance(ordered, bool):
+            raise TypeError(f"on({event!r}): ordered={ordered!r}: allowed is True, False or None")
         handler.ordered = ordered
         handler.once = once
         if ordered is False:
@@ -310,6 +312,6 @@ def _register_by_name(listeners: Listeners, handler: Any, ordered: bool | None) 
     if handler is None:
         return functools.partial(_register_by_name, listeners, ordered=ordered)
     name = getattr(handler, "__name__", None)
-    if name is None:
+    if name is None or name == "<lambda>":
         raise TypeError(f"event takes the name of a function, {handler!r} has none; use on(name, handler)")
     return _registered(listeners, name, ordered, False, handler)

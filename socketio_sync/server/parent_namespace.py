@@ -12,6 +12,7 @@ from typing import NoReturn
 from socketio_sync.adapters.adapter import AckCollector
 from socketio_sync.adapters.adapter import Adapter
 from socketio_sync.adapters.adapter import BroadcastOptions
+from socketio_sync.handler import Handler
 from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.server.live_mapping import LiveMapping
 from socketio_sync.server.namespace import BaseNamespace
@@ -19,6 +20,9 @@ from socketio_sync.server.namespace import Namespace
 
 if TYPE_CHECKING:
     from socketio_sync.server.server import Server
+
+# A pattern that surely begins with a letter: no choice between several, and the letter is not optional.
+_NEVER_A_NAME = re.compile(r"\^?\w(?![?*{])[^|]*", re.DOTALL)
 
 Check = Callable[[str, dict[str, Any]], bool]
 
@@ -32,7 +36,14 @@ class ParentNamespace(BaseNamespace):
 
     def __init__(self, server: Server, name: str, match: re.Pattern[str] | Check) -> None:
         super().__init__(server, name)
-        self._match = match
+        self._pattern: re.Pattern[str] | None = None
+        if isinstance(match, re.Pattern):
+            self._pattern = match
+            _check_pattern(match)
+        elif callable(match):
+            self._check = Handler.inspect(match, "of", given=2)
+        else:
+            raise TypeError(f"of() takes a name, a compiled pattern or a function(name, auth), not {match!r}")
         self._children: dict[str, Namespace] = {}
         self.children = LiveMapping(self._children)
         self.adapter = _ChildrenAdapter(self)
@@ -44,14 +55,14 @@ class ParentNamespace(BaseNamespace):
             ConnectError: the function refuses it with reasons.
             TypeError: the function returned neither True nor False.
         """
-        if isinstance(self._match, re.Pattern):
+        if self._pattern is not None:
             # fullmatch, because "$" would let "/org-1\\n" in.
-            return self._match.fullmatch(name) is not None
+            return self._pattern.fullmatch(name) is not None
         if auth is None:
             return False
-        allowed = self._match(name, auth)
+        allowed = self._check.call((name, auth))
         if not isinstance(allowed, bool):
-            raise TypeError(f"the function {self._match!r} must return True or False, not {allowed!r}")
+            raise TypeError(f"the function {self._check.function!r} must return True or False, not {allowed!r}")
         return allowed
 
     def adopt_locked(self, child: Namespace) -> None:
@@ -72,6 +83,13 @@ class ParentNamespace(BaseNamespace):
 
     def __repr__(self) -> str:
         return f"<ParentNamespace {self.name!r} children={len(self._children)}>"
+
+
+def _check_pattern(pattern: re.Pattern[str]) -> None:
+    if not isinstance(pattern.pattern, str):
+        raise TypeError("a namespace's pattern must be one of str, not of bytes")
+    if _NEVER_A_NAME.fullmatch(pattern.pattern):
+        raise ValueError(f"no namespace matches {pattern.pattern!r}: their names begin with /")
 
 
 class _ChildrenAdapter(Adapter):

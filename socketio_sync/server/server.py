@@ -22,13 +22,14 @@ from socketio_sync.adapters.recovery import RecoverableAdapter
 from socketio_sync.config import ServerOptions
 from socketio_sync.engine.engine import Engine
 from socketio_sync.exceptions import ConnectError
+from socketio_sync.handler import Handler
+from socketio_sync.handler import check_callable
 from socketio_sync.protocol.socketio_parser import DefaultParser
 from socketio_sync.runtime.lazy_lock import LazyLock
 from socketio_sync.server.broadcast_operator import EVERYBODY
 from socketio_sync.server.client_connection import ClientConnection
 from socketio_sync.server.dispatch import invoke
 from socketio_sync.server.dispatch import report
-from socketio_sync.server.handler import Handler
 from socketio_sync.server.hooks import HookMethods
 from socketio_sync.server.hooks import Hooks
 from socketio_sync.server.live_mapping import LiveMapping
@@ -129,14 +130,11 @@ class Server(HookMethods):
         ConnectError, lets clients make namespaces: what is registered on the ParentNamespace returned serves them all.
 
         Raises:
-            TypeError: anything else, or a pattern of bytes.
+            TypeError: anything else, a pattern of bytes, or a function that cannot be called so.
+            ValueError: a pattern that no name can match.
         """
         if isinstance(namespace, str):
             return self._get_or_make("/" + namespace.removeprefix("/"))
-        if isinstance(namespace, re.Pattern) and not isinstance(namespace.pattern, str):
-            raise TypeError("a namespace's pattern must be one of str, not of bytes")
-        if not isinstance(namespace, re.Pattern) and not callable(namespace):
-            raise TypeError(f"of() takes a name, a compiled pattern or a function(name, auth), not {namespace!r}")
         with self._registry:
             parent = ParentNamespace(self, f"/_{len(self._parents)}", namespace)
             self._parents = (*self._parents, parent)
@@ -269,7 +267,11 @@ class Server(HookMethods):
 
         Returns:
             A Task: ``join(timeout=None)`` waits, ``done`` tells.
+
+        Raises:
+            TypeError: it is no function, or an ``async def``, which nobody would run.
         """
+        check_callable(fn, "start_background_task")
         return self.engine.runtime.spawn(fn, *args, **kwargs)
 
     def sleep(self, seconds: float) -> None:

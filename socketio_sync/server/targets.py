@@ -23,6 +23,8 @@ def room_names(rooms: str | Iterable[str]) -> frozenset[str]:
     if isinstance(rooms, str):
         return frozenset((rooms,))
     try:
+        if isinstance(rooms, (bytes, bytearray)):
+            raise TypeError("it would be taken byte by byte")
         names = frozenset(rooms)
     except TypeError:
         hint = "; its room is its id" if hasattr(rooms, "id") else ""

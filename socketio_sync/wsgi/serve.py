@@ -61,6 +61,7 @@ def listen(
 
     Raises:
         OSError: the port is taken, or the address is none of this machine.
+        TypeError, ValueError: that is no port.
     """
     with listening(io, port, host, wsgi_app=wsgi_app, ssl_context=ssl_context) as server:
         print(f"Socket.IO listens on {server.url}", flush=True)
@@ -105,6 +106,10 @@ def _socket_class(gevent: bool) -> Any:
 
 
 def _bind(host: str, port: int, gevent: bool) -> Any:
+    if isinstance(port, bool) or not isinstance(port, int):
+        raise TypeError(f"port={port!r}: allowed is an int, 0 for any free one")
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port={port}: allowed is an int from 0 to 65535")  # the system would take port % 65536
     family, kind, protocol, _, address = socket.getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from socketio_sync.exceptions import ArgumentsError
-from socketio_sync.server.handler import Handler
-from socketio_sync.server.handler import validate_middleware
+from socketio_sync.handler import Handler
+from socketio_sync.handler import validate_middleware
 from socketio_sync.server.listeners import REFUSED_BY_SERVER_SIDE
 from socketio_sync.server.listeners import Listeners
 from socketio_sync.server.listeners import NamespaceHandlers

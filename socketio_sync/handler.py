@@ -54,9 +54,7 @@ class Handler:
             TypeError: it cannot be called as a handler: not callable, ``async def``, a generator function, a required
                 keyword, or more required arguments than ``given``.
         """
-        if not callable(function):
-            raise TypeError(f"{name}: a handler must be callable, got {function!r}")
-        _refuse_unfinished(function, name)
+        check_callable(function, name)
         try:
             parameters = list(inspect.signature(function).parameters.values())
         except (TypeError, ValueError):  # some built-ins do not tell
@@ -86,8 +84,14 @@ class Handler:
         return f"<Handler {self.function!r}>"
 
 
-def _refuse_unfinished(function: Callable[..., Any], name: str) -> None:
-    """Calling one of these only makes an object that nobody would run."""
+def check_callable(function: Callable[..., Any], name: str) -> None:
+    """Refuse what is not callable, and what would only make an object that nobody runs; cheaper than ``inspect``.
+
+    Raises:
+        TypeError: not callable, ``async def`` or a generator function.
+    """
+    if not callable(function):
+        raise TypeError(f"{name}: the function must be callable, got {function!r}")
     inner: Any = function
     while isinstance(inner, functools.partial):
         inner = inner.func
