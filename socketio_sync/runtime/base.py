@@ -73,6 +73,7 @@ class Runtime(ABC):
 
     Attributes:
         name: "gevent" or "threads".
+        failures: what user code may raise as a failure of its own; anything else means to end the worker.
         timers: calls at a later time; ``timers.now()`` is the clock for deadlines.
         on_stall: called in the I/O thread as ``on_stall(lag_seconds)`` when that thread was stuck; ``stall_suspect``
             says, where it is known, what held it.
@@ -80,6 +81,7 @@ class Runtime(ABC):
     """
 
     name: str
+    failures: tuple[type[BaseException], ...] = (Exception,)
 
     def __init__(self) -> None:
         self.on_stall: Callable[[float], None] | None = None

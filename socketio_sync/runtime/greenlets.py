@@ -155,6 +155,7 @@ class GeventRuntime(Runtime):
     """
 
     name = "gevent"
+    failures = (Exception, gevent.Timeout)  # a BaseException, though it is what a slow query ends in
 
     def __init__(self) -> None:
         hub = get_hub_if_exists()

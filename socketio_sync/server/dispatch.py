@@ -43,7 +43,7 @@ def _wrapped(socket: SocketLife, event: str | None, function: Callable[..., Any]
 
 
 def report(
-    nsp: BaseNamespace, error: Exception, socket: SocketLife | None, event: str | None, args: tuple[Any, ...]
+    nsp: BaseNamespace, error: BaseException, socket: SocketLife | None, event: str | None, args: tuple[Any, ...]
 ) -> Any:
     """Log what a function of the user raised and tell ``on_error``; returns its answer, None if there is none."""
     if not isinstance(error, ArgumentsError):  # those are logged with less noise where they come up
@@ -52,7 +52,7 @@ def report(
     for handler in nsp.error_handlers():
         try:
             value = invoke(socket, event, handler.call, (error, socket, event, args))
-        except Exception:
+        except nsp.runtime.failures:
             log.exception("on_error itself failed, called with %r", error)
         else:
             answer = value if answer is None else answer
@@ -82,7 +82,7 @@ def call_handler(
         if socket.server.wrappers:
             return invoke(socket, event, handler.call, given, ack), True
         return Context().run(handler.call, given, ack), True
-    except Exception as error:
+    except socket.conn.runtime.failures as error:
         return report(socket.nsp, error, socket, event, args), False
 
 
@@ -124,7 +124,7 @@ def handle_event(socket: SocketLife, packet: Packet) -> None:
         try:
             for handler in socket.middlewares:
                 invoke(socket, event, handler.call, (event, values))
-        except Exception as error:
+        except socket.conn.runtime.failures as error:
             mended = report(socket.nsp, error, socket, event, args)
             _answer(socket, packet.id, event, None, mended, False)
             return
@@ -168,7 +168,7 @@ def _run_handlers(
                     value = Context().run(handler.call, given, ack)
                 else:
                     value = Context().run(handler.function, *given)
-            except Exception as error:
+            except socket.conn.runtime.failures as error:
                 well = False
                 value = report(socket.nsp, error, socket, event, args)
                 mended = value if mended is None else mended
@@ -233,7 +233,7 @@ def run_server_side(
                 if not handler.accepts(len(args)):
                     raise handler.arguments_error(event, len(args))
                 returned = invoke(None, event, handler.call, args)
-            except Exception as error:
+            except nsp.runtime.failures as error:
                 returned = report(nsp, error, None, event, args)
             value = returned if value is None else value
     if answer is not None:

@@ -40,7 +40,7 @@ def join_namespace(socket: SocketLife) -> bool:
             nsp.adapter.persist_session(session)
         if socket.close("server namespace disconnect", by_client=False):
             socket.client.refuse(socket.name, as_refusal(error), by_middleware=nsp is not None)
-        if isinstance(error, Exception):
+        if isinstance(error, socket.conn.runtime.failures):
             return False
         raise
     return _accept(socket, nsp, session)
@@ -105,7 +105,7 @@ def _ask_middlewares(socket: SocketLife, nsp: Namespace) -> None:
                 raise TypeError(
                     f"a middleware returns None or raises ConnectError, {handler.function!r} returned {result!r}"
                 )
-        except Exception as error:
+        except nsp.runtime.failures as error:
             if as_refusal(error) is not error:
                 report(nsp, error, socket, "connection", ())
             raise

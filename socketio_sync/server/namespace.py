@@ -77,7 +77,7 @@ class BaseNamespace(HookMethods):
     ) -> None:
         try:
             invoke(socket, event, fn, *args)
-        except Exception as error:
+        except self.runtime.failures as error:
             report(self, error, socket, event, args)
 
     def _target(self) -> Any:

@@ -80,8 +80,8 @@ class SocketLife:
 
     running = "connect"
 
-    # Set in the first job of the mailbox, before the user sees the socket. The chain has the handlers of its events: its
-    # namespace's, then its own if there are any.
+    # Set in the first job of the mailbox, before the user sees the socket. The chain has the handlers of its events:
+    # its namespace's, then its own if there are any.
     nsp: Namespace
     chain: tuple[Listeners, ...]
 
@@ -232,9 +232,11 @@ class SocketLife:
     def _run_disconnect(self, rooms: frozenset[str]) -> None:
         try:
             self._last_rooms = rooms
-            run_life_cycle(self, self.chain, "disconnecting", self._reason, self._details)
-            self._last_rooms = frozenset()
-            run_life_cycle(self, self.chain, "disconnect", self._reason, self._details)
+            try:
+                run_life_cycle(self, self.chain, "disconnecting", self._reason, self._details)
+            finally:  # also when one of them was killed
+                self._last_rooms = frozenset()
+                run_life_cycle(self, self.chain, "disconnect", self._reason, self._details)
         finally:
             self._finish()
 

@@ -6,9 +6,12 @@ import contextvars
 import logging
 from contextlib import contextmanager
 
+import gevent
 import pytest
+from gevent import GreenletExit
 
 from socketio_sync import ArgumentsError
+from socketio_sync.runtime.greenlets import GeventRuntime
 from tests.server.peer import Peer
 from tests.server.peer import served
 
@@ -614,3 +617,64 @@ def test_handlers_see_only_what_was_registered_when_they_ran():
     assert seen == []
     peer.send('2["m"]')
     assert seen == ["new"]
+
+
+class Slow(BaseException):
+    """As gevent.Timeout, which is no Exception."""
+
+
+def test_a_timeout_of_gevent_is_a_failure_as_any_other(caplog):
+    assert GeventRuntime.failures == (Exception, gevent.Timeout)
+    io = served()
+    io.engine.runtime.failures = (Exception, Slow)
+    seen = []
+
+    def slow(socket, *args):
+        raise Slow
+
+    for event in ("m", "disconnecting"):
+        io.on(event, slow)
+        io.on(event, lambda socket, *args: seen.append("next"))
+    io.on("disconnect", lambda socket, reason: seen.append(reason))
+
+    @io.on_error
+    def tell(error, socket, event, args):
+        seen.append((type(error), event))
+        return "mended"
+
+    peer = Peer(io)
+    peer.connect()
+    peer.send('21["m"]')
+    assert peer.received() == ['31["mended"]']
+    peer.lose()
+    assert seen == [(Slow, "m"), "next", (Slow, "disconnecting"), "next", "transport close"]
+    assert "a handler of 'm' failed" in caplog.text
+
+
+def test_a_timeout_in_a_middleware_refuses(caplog):
+    io = served()
+    io.engine.runtime.failures = (Exception, Slow)
+
+    @io.use
+    def slow(socket):
+        raise Slow
+
+    peer = Peer(io)
+    peer.send("0")
+    assert peer.received() == ['4{"message":"internal error"}']
+    assert "a handler of 'connection' failed" in caplog.text
+
+
+def test_the_disconnect_is_told_also_when_a_handler_of_disconnecting_is_killed():
+    io = served()
+    seen = []
+
+    @io.on("disconnecting")
+    def killed(socket):
+        raise GreenletExit
+
+    io.on("disconnect", lambda socket, reason: seen.append(reason))
+    peer = Peer(io)
+    peer.connect()
+    peer.lose()
+    assert seen == ["transport close"]
