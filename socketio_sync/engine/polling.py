@@ -252,6 +252,14 @@ class HeldRequests:
                 return None
         return SHORT_WAIT / max(1, clients - limit)
 
+    def enter_to_stay(self, threads: int | None) -> bool:
+        """One more, for as long as a WebSocket lasts; False if it would take the last of the server's threads."""
+        with self._lock:  # type: ignore[attr-defined]
+            if threads is not None and self._count >= threads - 1:
+                return False
+            self._count += 1
+            return True
+
     def leave(self) -> None:
         """One less."""
         with self._lock:  # type: ignore[attr-defined]

@@ -19,6 +19,7 @@ from socketio_sync.protocol.websocket import WebSocketError
 from socketio_sync.protocol.websocket import close_frame
 from socketio_sync.protocol.websocket import pong_frame
 from socketio_sync.protocol.websocket_deflate import negotiate
+from socketio_sync.protocol.websocket_handshake import HandshakeError
 from socketio_sync.protocol.websocket_handshake import accept_key
 from socketio_sync.protocol.websocket_handshake import choose_subprotocol
 
@@ -148,7 +149,28 @@ def connect(
 
     ``begin`` returns False to refuse: then the WebSocket is closed at once, as the reference does after its 101.
     On a server whose socket cannot be taken (TLS) this blocks until the WebSocket's end.
+
+    Raises:
+        HandshakeError: what the client asks for is wrong, or no thread of the server can be held for it.
     """
+    peer = request.peer
+    if peer.kind != "hold" or engine.runtime.name == "gevent":
+        return _connect(engine, request, connection, headers, begin)
+    if not engine.held.enter_to_stay(peer.threads):
+        raise HandshakeError(503, "no thread of the server is left to hold a WebSocket over TLS")
+    try:
+        return _connect(engine, request, connection, headers, begin)
+    finally:
+        engine.held.leave()
+
+
+def _connect(
+    engine: Engine,
+    request: Request,
+    connection: Connection,
+    headers: list[tuple[str, str]],
+    begin: Callable[[WebSocketTransport], bool],
+) -> Response:
     peer = request.peer
     codec, extra, deflate = make_codec(engine, request)
     subprotocol = choose_subprotocol(request.header("sec-websocket-protocol"))

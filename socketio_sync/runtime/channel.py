@@ -19,6 +19,8 @@ logger = logging.getLogger("socketio_sync.engine")
 
 READ_SIZE = 16_384
 MAX_READ_SIZE = 262_144
+LONGEST_LINGER = 30.0
+"""Seconds after which a finished channel is closed whatever its other side does (the limit of npm's ws)."""
 COALESCE = 65_536
 """Bytes of backlog that are joined for one call to the kernel."""
 
@@ -282,7 +284,8 @@ class Channel:
     def finish(self, linger: float = 2.0) -> None:
         """Send what waits, end our half, ignore input until the other side ends its half, then close.
 
-        The receiver hears nothing more. A side that neither takes our bytes nor ends for ``linger`` seconds is closed.
+        The receiver hears nothing more. A side that neither takes our bytes nor ends for ``linger`` seconds is closed,
+        and after ``LONGEST_LINGER`` seconds any.
         """
         self.closed = True
         self._gone = True
@@ -292,15 +295,15 @@ class Channel:
         if self.fd < 0 or self._mode == _DISCARD:
             return
         self._mode = _DISCARD
-        self._runtime.timers.call_later(linger, self._linger_over, linger, self.waiting)
+        self._runtime.timers.call_later(linger, self._linger_over, linger, self.waiting, LONGEST_LINGER - linger)
         if self.waiting:
             self._watch()
         else:
             self._end_output()
 
-    def _linger_over(self, linger: float, before: int) -> None:
-        if 0 < self.waiting < before:  # slow, but it takes our bytes
-            self._runtime.timers.call_later(linger, self._linger_over, linger, self.waiting)
+    def _linger_over(self, linger: float, before: int, left: float) -> None:
+        if 0 < self.waiting < before and left > 0:  # slow, but it takes our bytes
+            self._runtime.timers.call_later(linger, self._linger_over, linger, self.waiting, left - linger)
         else:
             self._dispose()
 

@@ -15,6 +15,7 @@ from tests.support.servers import serving
 from tests.support.wire import Polling
 from tests.support.wire import Wire
 from tests.support.wire import open_websocket
+from tests.support.wire import until
 from tests.wsgi.test_adopt import h2_get
 
 APP = "tests.wsgi.product_app:app"
@@ -81,3 +82,18 @@ def test_several_worker_processes_are_warned_of(workers: int) -> None:
         warnings = [line for line in server.log.splitlines() if "several worker processes" in line]
         assert len(warnings) <= workers  # once a process
         assert bool(warnings) == (workers > 1)
+
+
+def test_websockets_over_tls_leave_one_thread_of_the_server() -> None:
+    """Each holds one of gthread's 4 threads: the fourth stays with long-polling."""
+    [host] = [host for host in TLS_HOSTS if host.name == "gunicorn-gthread"]
+    with serving(host, APP) as server, ExitStack() as stack:
+        wires = [stack.enter_context(open_websocket(server.port, tls=server.tls)) for _ in range(3)]
+        with Wire(server.port, tls=server.tls) as refused:
+            reply = refused.upgrade("/socket.io/?EIO=4&transport=websocket")
+            assert reply is not None
+            assert (reply.status, reply.text[:9]) == (503, "no thread")
+        assert json.loads(server.fetch("/sessions").body)["connections"] == 3
+        wires[0].close()
+        until(lambda: json.loads(server.fetch("/sessions").body)["connections"] == 2)
+        stack.enter_context(open_websocket(server.port, tls=server.tls))
