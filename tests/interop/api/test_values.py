@@ -288,7 +288,9 @@ FROM_PYTHON: list[tuple[Any, ...]] = [
 ]
 
 
-@pytest.mark.parametrize("row", FROM_PYTHON, ids=lambda row: "memoryview" if isinstance(row[0], memoryview) else ascii(row[0])[:40])
+@pytest.mark.parametrize(
+    "row", FROM_PYTHON, ids=lambda row: "memoryview" if isinstance(row[0], memoryview) else ascii(row[0])[:40]
+)
 def test_what_comes_from_python(server: Served, arrives: Callable[..., list[Any]], row: tuple[Any, ...]) -> None:
     expected = row[-1] if is_msgpack(server) else row[1]
     got = arrives(row[0], "behind it")
