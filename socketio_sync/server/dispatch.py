@@ -155,7 +155,8 @@ def _run_handlers(
         given = (socket, *args) if listeners.takes_socket else args
         count = len(given)
         for handler in handlers:
-            if handler.once and not listeners.claim(event, handler):
+            # A call with too few arguments is none: it does not use up the only one.
+            if handler.once and handler.least <= count and not listeners.claim(event, handler):
                 continue
             if handler.wants_ack and ack is None:
                 ack = Ack(socket, id)

@@ -678,3 +678,13 @@ def test_the_disconnect_is_told_also_when_a_handler_of_disconnecting_is_killed()
     peer.connect()
     peer.lose()
     assert seen == ["transport close"]
+
+
+def test_too_few_arguments_do_not_use_up_what_is_called_once():
+    io = served()
+    seen = []
+    io.once("m", lambda socket, text: seen.append(text))
+    peer = Peer(io)
+    peer.connect()
+    peer.send('2["m"]', '2["m","first"]', '2["m","second"]')
+    assert seen == ["first"]
