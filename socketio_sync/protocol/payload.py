@@ -75,14 +75,20 @@ def to_plain(
         TypeError: a value, or a key, of a kind that no parser carries.
         ValueError: NaN, an infinity, an int over 64 bits, too many levels or a value that contains itself.
     """
+    walk = _Walk(binary, encode, root, skip)
     try:
-        return _Walk(binary, encode, root, skip).plain(value)
+        return walk.plain(value)
     except RecursionError:
         raise ValueError(f"{root} is nested too deeply, or contains itself") from None
+    except ValueError as error:
+        if not walk.too_deep:
+            raise
+        # Its hundreds of frames say nothing, and a client whose value is sent on could fill the log with them.
+        raise error.with_traceback(None) from None
 
 
 class _Walk:
-    __slots__ = ("_binary", "_encode", "_path", "_root", "_skip")
+    __slots__ = ("_binary", "_encode", "_path", "_root", "_skip", "too_deep")
 
     def __init__(
         self,
@@ -95,6 +101,7 @@ class _Walk:
         self._encode = encode
         self._root = root
         self._skip = skip
+        self.too_deep = False
         # None is a step that the message leaves out.
         self._path: list[str | int | None] = []
 
@@ -199,6 +206,7 @@ class _Walk:
 
     def _check_depth(self) -> None:
         if len(self._path) >= MAX_DEPTH:
+            self.too_deep = True
             raise ValueError(f"{self._where()} is nested deeper than {MAX_DEPTH} levels, or contains itself")
 
     def _where(self) -> str:

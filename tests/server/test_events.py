@@ -688,3 +688,15 @@ def test_too_few_arguments_do_not_use_up_what_is_called_once():
     peer.connect()
     peer.send('2["m"]', '2["m","first"]', '2["m","second"]')
     assert seen == ["first"]
+
+
+def test_a_deep_value_that_is_sent_back_does_not_fill_the_log(caplog):
+    io = served()
+    io.on("echo", lambda socket, value: value)
+    peer = Peer(io)
+    peer.connect()
+    peer.received()
+    peer.send('21["echo",' + "[" * 1000 + "]" * 1001)
+    assert peer.received() == []
+    assert "nested deeper than" in caplog.text
+    assert len(caplog.text.splitlines()) < 30
