@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tests.support.programs import Program
+from tests.support.programs import missing
+from tests.support.programs import node_modules
 from tests.support.programs import python
 from tests.support.programs import running
 from tests.support.timing import scaled
@@ -197,6 +202,20 @@ def promising(runtime: str, *, quiet: bool = True, **options: Any) -> Iterator[P
     if quiet:
         assert "WARNING" not in program.output, program.output
         assert "ERROR" not in program.output, program.output
+
+
+def run_node(script: str, server: Promised, *arguments: str) -> str:
+    """Run official clients, by a script of this folder, to their good end; returns what they print."""
+    if shutil.which("node") is None:
+        missing("node")
+    command = ["node", str(Path(__file__).parent / script), f"http://127.0.0.1:{server.port}", *arguments]
+    with running(command, NODE_PATH=str(node_modules())) as clients:
+        try:
+            code = clients.process.wait(scaled(50))
+        except subprocess.TimeoutExpired:
+            code = None
+    assert code == 0, clients.output
+    return clients.output
 
 
 def small_window(wire: Wire) -> None:

@@ -124,7 +124,7 @@ def numbers(io: Server) -> None:
 
     @io.on("numbers")
     def how_many(socket: Socket) -> Any:
-        received = socket.data.pop("numbers", [])
+        received = socket.data.get("numbers", [])
         return len(received), received == list(range(len(received)))
 
     @io.on("burst")

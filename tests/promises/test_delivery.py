@@ -12,6 +12,7 @@ import pytest
 
 from tests.promises.client import Promised
 from tests.promises.client import promising
+from tests.promises.client import run_node
 from tests.promises.swarm import Swarm
 from tests.promises.swarm import chatter
 from tests.support.timing import scaled
@@ -201,6 +202,23 @@ def test_what_is_emitted_during_an_upgrade_arrives_once_and_in_order(server: Pro
         while packets[-1] != f'42["number",{count - 1}]':
             packets.append(str(wire.receive()))
     assert [packet for packet in packets if packet not in ("2", "6")] == [f'42["number",{n}]' for n in range(count)]
+
+
+@pytest.mark.parametrize("transports", ["polling,websocket", "polling"])
+def test_official_clients_count_both_ways_while_they_upgrade(server: Promised, transports: str) -> None:
+    assert run_node("count.js", server, "20", "300", transports) == "all counted\n"
+
+
+def test_emits_from_8_native_threads_during_an_upgrade(server: Promised) -> None:
+    client = server.polling()
+    client.post('42["burst",8,500]')
+    wire, packets = upgrade(client)
+    with wire:
+        while sum(packet.startswith("45") for packet in packets) < 4000:
+            packets.append(str(wire.receive()))
+    events = [json.loads(packet[4:]) for packet in packets if packet.startswith("45")]
+    for thread in range(8):
+        assert [n for _, whose, n, _ in events if whose == thread] == list(range(500))
 
 
 @pytest.mark.parametrize("close", ["true", "false"])

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import time
 
 import pytest
 
 from tests.promises.client import promising
+from tests.promises.client import run_node
 from tests.promises.swarm import Swarm
-from tests.support.programs import ROOT
-from tests.support.programs import missing
-from tests.support.programs import node_modules
-from tests.support.programs import running
-from tests.support.timing import scaled
 
 
 def hold_up(runtime: str, seconds: float, interval: float, timeout: float) -> None:
@@ -61,17 +55,8 @@ def test_short_stalls_one_after_another(runtime: str) -> None:
 
 
 def live_through(runtime: str, seconds: float) -> None:
-    if shutil.which("node") is None:
-        missing("node")
-    script = str(ROOT / "tests" / "promises" / "stall.js")
     with promising(runtime, quiet=False, ping_interval=1, ping_timeout=1) as server:
-        url = f"http://127.0.0.1:{server.port}"
-        with running(["node", script, url, str(seconds), "20"], NODE_PATH=str(node_modules())) as clients:
-            try:
-                code = clients.process.wait(scaled(30) + seconds)
-            except subprocess.TimeoutExpired:
-                code = None
-        assert code == 0, clients.output
+        run_node("stall.js", server, str(seconds), "20")
         assert all(reason == "client namespace disconnect" for reason, *_ in server.facts()["ended"].values())
 
 
