@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import NamedTuple
 from typing import Protocol
+from typing import TypeVar
+from typing import overload
 
 from socketio_sync.adapters.room_index import RoomEvent
 from socketio_sync.adapters.room_index import RoomIndex
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from socketio_sync.runtime.base import Runtime
 
 logger = logging.getLogger("socketio_sync.adapters")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 NOBODY: frozenset[str] = frozenset()
 ROOM_EVENTS = ("create_room", "join_room", "leave_room", "delete_room")
@@ -341,7 +345,13 @@ class Adapter:
 
     # The rest
 
-    def on(self, event: str, fn: Callable[..., Any] | None = None) -> Any:
+    @overload
+    def on(self, event: str, fn: Function) -> Function: ...
+
+    @overload
+    def on(self, event: str, fn: None = None) -> Callable[[Function], Function]: ...
+
+    def on(self, event: str, fn: Any = None) -> Any:
         """Watch the rooms; a decorator without ``fn``, returns it unchanged.
 
         ``create_room(room)``, ``join_room(room, id)``, ``leave_room(room, id)`` and ``delete_room(room)`` are called in

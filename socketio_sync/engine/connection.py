@@ -13,6 +13,8 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import TypeVar
+from typing import overload
 
 from socketio_sync.engine.events import UserEvents
 from socketio_sync.engine.handler import NOBODY
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from socketio_sync.runtime.events import Event
 
 log = logging.getLogger("socketio_sync.engine")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 PING_PACKET = EncodedPacket([""], type=packets.PING, compress=False)
 PONG_PACKET = EncodedPacket([""], type=packets.PONG, compress=False)
@@ -178,7 +182,13 @@ class Connection:
                     self._drain_waiters.remove(event)
         return self.session.life != sessions.CLOSED and not self.buffered
 
-    def on(self, event: str, handler: Callable[..., object] | None = None) -> Any:
+    @overload
+    def on(self, event: str, handler: Function) -> Function: ...
+
+    @overload
+    def on(self, event: str, handler: None = None) -> Callable[[Function], Function]: ...
+
+    def on(self, event: str, handler: Any = None) -> Any:
         """Listen to ``"message"`` (data), ``"upgrade"`` (transport name) or ``"close"`` (reason, details).
 
         A decorator without ``handler``. Handlers run one at a time, in order, in a worker.

@@ -7,6 +7,8 @@ import os
 import weakref
 from collections.abc import Callable
 from typing import Any
+from typing import TypeVar
+from typing import overload
 from wsgiref.headers import Headers
 
 from socketio_sync.config import EngineOptions
@@ -33,6 +35,9 @@ from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime.lazy_lock import LazyLock
 
 log = logging.getLogger("socketio_sync.engine")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Middleware = TypeVar("Middleware", bound=Callable[[dict[str, Any]], None])
 
 # What a client has at least after a stall for a sign of life to be read, in seconds: a POST has to be accepted first.
 AFTER_STALL = 1.0
@@ -87,12 +92,18 @@ class Engine:
         """How many clients are connected to this process."""
         return len(self.connections)
 
-    def use(self, middleware: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], object]:
+    def use(self, middleware: Middleware) -> Middleware:
         """Run ``middleware(environ)`` for every request; raising ConnectError refuses it with 400, code 3."""
         self._middlewares = (*self._middlewares, validate_middleware(middleware))
         return middleware
 
-    def on(self, event: str, handler: Callable[..., object] | None = None) -> Any:
+    @overload
+    def on(self, event: str, handler: Function) -> Function: ...
+
+    @overload
+    def on(self, event: str, handler: None = None) -> Callable[[Function], Function]: ...
+
+    def on(self, event: str, handler: Any = None) -> Any:
         """Listen; a decorator without ``handler``.
 
         ``"connection_error"`` gets ``(info)`` with code, message, context and environ; ``"initial_headers"`` and

@@ -458,6 +458,8 @@ def test_decorators_keep_the_functions_type(tmp_path):
     code.write_text(
         textwrap.dedent(
             """
+            from socketio_sync import Connection, Engine
+            from socketio_sync.adapters import Adapter
             from socketio_sync.server.listeners import NamespaceHandlers, SocketHandlers
             from socketio_sync.server.socket import Socket
 
@@ -485,6 +487,26 @@ def test_decorators_keep_the_functions_type(tmp_path):
                 nsp.on("chat", reply)  # error
                 nsp.once("chat")(reply)  # error
                 nsp.on_any(reply)  # error
+
+            def below(engine: Engine, conn: Connection, adapter: Adapter) -> None:
+                @engine.use
+                def check(environ: dict[str, object]) -> None: ...
+
+                @engine.on("connection_error")
+                def refused(info: object) -> str:
+                    return ""
+
+                @conn.on("close")
+                def closed(reason: str, details: object) -> str:
+                    return reason
+
+                @adapter.on("join_room")
+                def joined(room: str, id: str) -> str:
+                    return room
+
+                check(environ={})
+                texts: list[str] = [refused(1), closed("", 1), joined("", id="")]
+                number: int = closed("", 1)  # error
             """
         )
     )
