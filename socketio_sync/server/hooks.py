@@ -43,6 +43,11 @@ class Hooks:
         with self._lock:
             setattr(self, kind, (*getattr(self, kind), handler))
 
+    def begin_anew(self) -> None:
+        """In a forked child: a thread of the parent may hold the locks for ever. What is registered stays."""
+        for held in (self, self.listeners, self.server_side):
+            held.__dict__.pop("_lock", None)
+
 
 class HookMethods(BroadcastMethods, NamespaceHandlers):
     """The methods that Server, Namespace and ParentNamespace share.

@@ -144,6 +144,7 @@ class Namespace(BaseNamespace):
 
     def begin_anew(self) -> None:
         """In a forked child: the parent's clients are the parent's. What the user registered stays."""
+        self.hooks.begin_anew()
         self.adapter.begin_anew()
         self._live.clear()
         self._by_pid.clear()

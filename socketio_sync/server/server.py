@@ -314,6 +314,8 @@ class Server(HookMethods):
     def begin_anew(self) -> None:
         """In a forked child, and after a test: no lock that a thread of the parent held, and no clients."""
         self.__dict__.pop("_registry", None)
+        for hooks in (self.error_hooks, *(parent.hooks for parent in self._parents)):
+            hooks.begin_anew()
         for nsp in self._namespaces.values():
             nsp.begin_anew()
 

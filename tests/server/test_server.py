@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import re
+import signal
 import threading
 import traceback
 
@@ -338,3 +340,32 @@ def test_a_forked_child_starts_empty():
     io._registry.release()
     assert os.waitpid(pid, 0)[1] == 0
     assert len(io.sockets) == 1
+
+
+def test_a_forked_child_may_register_what_a_thread_of_the_parent_was_registering():
+    io = served()
+    parent = io.of(re.compile("/org-.*"))
+    io.once("m", lambda socket: None)
+    hooks = (io._root.hooks, io.error_hooks, parent.hooks)
+    locks = [lock for each in hooks for lock in (each._lock, each.listeners._lock, each.server_side._lock)]
+    for lock in locks:
+        lock.acquire()
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(10)
+        try:
+            virtual(io)
+            parent.on("x", lambda socket: None)
+            parent.use(lambda socket: None)
+            io.on_error(lambda error: None)
+            io.on_server_side("x", lambda: None)
+            mine = Peer(io)
+            mine.connect()
+            mine.send('2["m"]')
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    for lock in locks:
+        lock.release()
+    assert os.waitpid(pid, 0)[1] == 0
