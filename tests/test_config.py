@@ -96,6 +96,8 @@ def test_the_values_given_are_not_kept_themselves() -> None:
         ("async_mode", "here it is runtime"),
         ("async_handlers", "here it is ordered_events, which is its opposite$"),
         ("client_manager", "here it is adapter$"),
+        ("always_connect", "'always_connect' is no option: handlers"),
+        ("namespaces", "'namespaces' is no option: clients may join"),
         ("message_queue", "here it is adapter$"),
         ("logger", "getLogger"),
         ("socketio_path", "here it is path$"),
@@ -450,3 +452,8 @@ def test_a_long_value_is_shortened_in_the_message() -> None:
     with pytest.raises(TypeError) as caught:
         get("ping_interval", "x" * 10_000)
     assert len(str(caught.value)) < 200
+
+
+def test_a_number_that_no_float_can_hold() -> None:
+    with pytest.raises(ValueError, match="durations are seconds"):
+        get("ping_timeout", 10**400)

@@ -38,6 +38,7 @@ def check_duration(name: str, value: Any, *, longest: float | None = None) -> fl
     if not 0 < value < math.inf:
         raise _wrong(ValueError, name, value, "a duration in seconds, above 0")
     if longest is None and value >= TOO_LONG:
+        value = min(value, 10**15)  # an int may be too large for a float
         raise ValueError(f"{name}={value!r}: {value:g} s is {value / 60:.0f} minutes; durations are seconds")
     if longest is not None and value > longest:
         raise _wrong(ValueError, name, value, f"a duration in seconds, at most {longest:g}")
@@ -208,6 +209,8 @@ def switch(options: type[Any]) -> Check:
     return check
 
 
+_NONE = "no option"
+
 # What other servers call it, where the name in our spelling is not ours.
 _ELSEWHERE = {
     "cors": "cors_allowed_origins, cors_credentials ...",
@@ -225,6 +228,7 @@ _ELSEWHERE = {
     "logger": 'logging.getLogger("socketio_sync")',
     "engineio_logger": 'logging.getLogger("socketio_sync.engine")',
     "always_connect": 'no option: handlers of "connection" run after the client was accepted',
+    "namespaces": "no option: clients may join what of() was called with",
     "monitor_clients": "no option: ping_interval and ping_timeout are always watched",
     "ws_engine": "no option: the WebSocket implementation is built in",
     "initial_packet": 'no option: emit in the handler of "connection"',
@@ -242,7 +246,7 @@ def check_names(given: Mapping[str, Any], known: set[str], what: str) -> None:
             snake = _snake_case(name)
             close = difflib.get_close_matches(snake, known, 1)
             ours = snake if snake in known else _ELSEWHERE.get(snake) or (close[0] if close else None)
-            hint = f"; here it is {ours}" if ours else ""
+            hint = "" if ours is None else ours.removeprefix(_NONE) if ours.startswith(_NONE) else f"; here it is {ours}"
         raise TypeError(f"{name!r} is no {what}{hint}")
 
 
