@@ -246,7 +246,8 @@ def check_names(given: Mapping[str, Any], known: set[str], what: str) -> None:
             snake = _snake_case(name)
             close = difflib.get_close_matches(snake, known, 1)
             ours = snake if snake in known else _ELSEWHERE.get(snake) or (close[0] if close else None)
-            hint = "" if ours is None else ours.removeprefix(_NONE) if ours.startswith(_NONE) else f"; here it is {ours}"
+            if ours is not None:
+                hint = ours.removeprefix(_NONE) if ours.startswith(_NONE) else f"; here it is {ours}"
         raise TypeError(f"{name!r} is no {what}{hint}")
 
 
