@@ -1,4 +1,4 @@
-"""The server for side-by-side runs: ``python benchmarks/bench_server.py PORT [gevent|threads]``.
+"""The server for side-by-side runs: ``python -m benchmarks.bench_server PORT [gevent|threads]``.
 
 It answers three events: ``echo`` (its argument as the ack, or emitted back without one), ``bcast`` (its argument to
 everyone) and ``sink`` (nothing), as the same programs for the other servers do.

@@ -1,6 +1,6 @@
 """What the runtime itself costs: CPU microseconds of the server process per job and per echoed message.
 
-python benchmarks/runtime_hops.py [threads|gevent] ...
+python -m benchmarks.runtime_hops [threads|gevent] ...
 """
 
 from __future__ import annotations
