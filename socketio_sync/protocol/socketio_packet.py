@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from socketio_sync.exceptions import ProtocolError
@@ -65,4 +66,14 @@ class Packet:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Packet(type={self.type}, nsp={self.nsp!r}, data={self.data!r}, id={self.id})"
+        # What CONNECT carries, the user's auth and recovery's pid, is secret, and this is what log lines show.
+        data = "..." if self.type == CONNECT and self.data else repr(self.data)
+        return f"Packet(type={self.type}, nsp={self.nsp!r}, data={data}, id={self.id})"
+
+
+def shown(messages: Sequence[str | bytes]) -> str:
+    """An encoded packet as log lines show it: its text, but nothing of what CONNECT carries, and of binary the size."""
+    head = messages[0]
+    if isinstance(head, bytes):
+        return f"{len(head)} bytes"
+    return head.partition("{")[0] + "..." if head.startswith(str(CONNECT)) else head

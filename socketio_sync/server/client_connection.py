@@ -17,6 +17,7 @@ from socketio_sync.protocol.socketio_packet import CONNECT
 from socketio_sync.protocol.socketio_packet import CONNECT_ERROR
 from socketio_sync.protocol.socketio_packet import DISCONNECT
 from socketio_sync.protocol.socketio_packet import Packet
+from socketio_sync.protocol.socketio_packet import shown
 from socketio_sync.server.socket import Socket
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ class ClientConnection:
 def log_sent(whom: object, encoded: EncodedPacket) -> None:
     """One debug line for a packet."""
     if log.isEnabledFor(logging.DEBUG):
-        log.debug("sent to %r: %r", whom, encoded.messages[0])
+        log.debug("sent to %r: %s", whom, shown(encoded.messages))
 
 
 def _path(name: str) -> str:

@@ -18,6 +18,7 @@ from socketio_sync.exceptions import DisconnectedError
 from socketio_sync.protocol.acks import PendingAck
 from socketio_sync.protocol.acks import PendingAcks
 from socketio_sync.protocol.socketio_packet import Packet
+from socketio_sync.protocol.socketio_packet import shown
 from socketio_sync.runtime.mailbox import Mailbox
 from socketio_sync.server.dispatch import call_handler
 from socketio_sync.server.dispatch import handle_event
@@ -306,7 +307,7 @@ class SocketLife:
         """Send these, then what was held back; what others send meanwhile comes behind it."""
         while batch:
             if log.isEnabledFor(logging.DEBUG):
-                log.debug("sent to %r: %r", self, [encoded.messages[0] for encoded in batch])
+                log.debug("sent to %r: %s", self, [shown(encoded.messages) for encoded in batch])
             self.conn.send_packets(batch)
             with self.conn.lock:
                 batch = self._held or []
@@ -324,13 +325,13 @@ class SocketLife:
         if self._state is GONE:
             return False
         if not quiet and log.isEnabledFor(logging.DEBUG):
-            log.debug("sent to %r: %r", self, encoded.messages[0])
+            log.debug("sent to %r: %s", self, shown(encoded.messages))
         return self.conn.send_packet(encoded, volatile)
 
     def log_sent(self, encoded: EncodedPacket) -> None:
         """Log a packet that was sent quietly, because a lock was held; what is held back is logged by ``release``."""
         if log.isEnabledFor(logging.DEBUG) and self._held is None:
-            log.debug("sent to %r: %r", self, encoded.messages[0])
+            log.debug("sent to %r: %s", self, shown(encoded.messages))
 
     def expect_ack(self, ack_id: int, callback: Callable[[tuple[Any, ...]], None], on_gone: Callable[[], None]) -> None:
         """Wait for the client's answer to ``ack_id``; ``on_gone`` is called instead if the socket is or goes away.
