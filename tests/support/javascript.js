@@ -1,6 +1,7 @@
 // Runs pieces of JavaScript that javascript.py sends, with the official clients at hand.
 // In: a line of JSON for each piece: {id, code, args}. Out: a line for each result: {id, value} or {id, error}.
 "use strict";
+const path = require("path");
 const { io } = require("socket.io-client");
 const msgpack = require("socket.io-msgpack-parser");
 const WebSocket = dependency("socket.io-client", "engine.io-client", "ws");
@@ -103,7 +104,22 @@ async function webSocket(url, options) {
   return socket;
 }
 
-const tools = { require, io, msgpack, WebSocket, dependency, pause, once, until, dial, connect, refused, webSocket };
+// A page of a real browser, with the client's script in it.
+async function browse(executablePath, url) {
+  const { chromium } = require("playwright-core");
+  const args = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"];
+  if (!kept.browser) {
+    const browser = (kept.browser = await chromium.launch({ executablePath, args }));
+    open.push(() => browser.close());
+  }
+  const page = await (await kept.browser.newContext()).newPage();
+  await page.goto(url);
+  const folder = path.dirname(require.resolve("socket.io-client/package.json"));
+  await page.addScriptTag({ path: path.join(folder, "dist", "socket.io.min.js") });
+  return page;
+}
+
+const tools = { require, io, msgpack, WebSocket, dependency, pause, once, until, dial, connect, refused, webSocket, browse };
 
 async function run({ id, code, args }) {
   const answer = { id };
