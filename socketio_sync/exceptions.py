@@ -44,6 +44,9 @@ class DisconnectedError(SocketIOError, ConnectionError):
         self.reason = reason
         self.details = details
 
+    def __reduce__(self) -> Any:
+        return (type(self), (self.reason, self.details))
+
 
 class AckTimeout(SocketIOError, TimeoutError):
     """Acknowledgements did not come in time, or not all. ``responses`` has those that came."""
@@ -61,6 +64,9 @@ class ArgumentsError(SocketIOError):
         self.event = event
         self.handler = handler
 
+    def __reduce__(self) -> Any:
+        return (type(self), (self.event, self.handler, str(self)))
+
 
 class LimitError(SocketIOError):
     """A configured limit is reached; ``limit`` is the option's name."""
@@ -68,6 +74,9 @@ class LimitError(SocketIOError):
     def __init__(self, limit: str, message: str) -> None:
         super().__init__(message)
         self.limit = limit
+
+    def __reduce__(self) -> Any:
+        return (type(self), (self.limit, str(self)))
 
 
 class DisconnectDetails:

@@ -94,7 +94,9 @@ class Engine:
 
     def use(self, middleware: Middleware) -> Middleware:
         """Run ``middleware(environ)`` for every request; raising ConnectError refuses it with 400, code 3."""
-        self._middlewares = (*self._middlewares, validate_middleware(middleware))
+        inspected = validate_middleware(middleware)
+        with self._lock:
+            self._middlewares = (*self._middlewares, inspected)
         return middleware
 
     @overload
@@ -113,12 +115,13 @@ class Engine:
         if handler is None:
             return lambda function: self.on(event, function)
         inspected = Handler.inspect(handler, f"on({event!r})", given=HOOKS.get(event, 1))
-        if event == "connection" and isinstance(self._handler, _RawHandler):
-            self.connection_handlers = (*self.connection_handlers, inspected)
-        elif event in HOOKS:
-            self._hooks[event] = (*self._hooks.get(event, ()), inspected)
-        else:
-            raise ValueError(f"an engine has no event {event!r}; it has {', '.join(HOOKS)}")
+        with self._lock:
+            if event == "connection" and isinstance(self._handler, _RawHandler):
+                self.connection_handlers = (*self.connection_handlers, inspected)
+            elif event in HOOKS:
+                self._hooks[event] = (*self._hooks.get(event, ()), inspected)
+            else:
+                raise ValueError(f"an engine has no event {event!r}; it has {', '.join(HOOKS)}")
         return handler
 
     def close(self, reason: str = "server shutting down", timeout: float = 5) -> None:

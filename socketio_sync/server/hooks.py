@@ -25,6 +25,11 @@ Middleware = TypeVar("Middleware", bound="Callable[[Socket], None]")
 # Methods of an object given to ``register`` that are no event's handler, but this decorator's.
 _HOOK_METHODS = ("on_any", "on_error", "on_session_expired", "on_new_namespace")
 
+_NEED_MORE = {
+    "on_server_side": "its event; use on_server_side(event, obj.method)",
+    "on_any_outgoing": "its socket; use socket.on_any_outgoing(obj.method)",
+}
+
 
 class Hooks:
     """Everything registered on one namespace. What is looked up are tuples that are replaced and never changed."""
@@ -114,7 +119,7 @@ class HookMethods(BroadcastMethods, NamespaceHandlers):
 
         Raises:
             TypeError: it is a class: its methods need an object.
-            ValueError: it has no method whose name begins with ``on_``.
+            ValueError: it has no method whose name begins with ``on_``, or one of a hook that needs more than a name.
         """
         if isinstance(obj, type):
             raise TypeError(f"register takes an object, got the class {obj.__name__}: make one of it, {obj.__name__}()")
@@ -123,6 +128,8 @@ class HookMethods(BroadcastMethods, NamespaceHandlers):
             raise ValueError(f"{obj!r} has no method whose name begins with on_")
         for name in names:
             method = getattr(obj, name)
+            if name in _NEED_MORE:
+                raise ValueError(f"{obj!r} has a method {name}, which cannot be told {_NEED_MORE[name]}: rename it")
             if name in _HOOK_METHODS:
                 hook = getattr(self, name, None)
                 if hook is None:

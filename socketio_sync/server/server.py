@@ -203,7 +203,9 @@ class Server(HookMethods):
     def new_adapter(self, nsp: Namespace) -> Adapter:
         """For a namespace: its adapter, as the options say."""
         if self.options.adapter is not None:
-            adapter: Adapter = self.options.adapter(nsp)
+            adapter = self.options.adapter(nsp)
+            if not isinstance(adapter, Adapter):
+                raise TypeError(f"the adapter factory must return an adapters.Adapter, got {adapter!r}")
             return adapter
         recovery = self.options.connection_state_recovery
         if recovery is None:

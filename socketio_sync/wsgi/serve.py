@@ -86,6 +86,8 @@ def listening(
 ) -> Iterator[Listening]:
     """Serve in the background meanwhile; ``io`` itself stays open afterwards. Arguments and errors as ``listen``'s."""
     engine = getattr(io, "engine", io)
+    if engine.closing:
+        raise RuntimeError("this server was closed, and cannot listen again: build a new one")
     app = WSGIApp(io, wsgi_app)
     runtime = engine.start()
     if runtime.name == "virtual":

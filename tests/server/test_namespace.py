@@ -342,6 +342,13 @@ def test_register_refuses_what_handles_nothing(io):
         io.register(object())
 
 
+@pytest.mark.parametrize("name", ["on_server_side", "on_any_outgoing"])
+def test_register_refuses_hooks_that_need_more_than_a_name(io, name):
+    obj = type("Hooked", (), {name: lambda self, *args: None})()
+    with pytest.raises(ValueError, match=f"{name}, which cannot be told"):
+        io.register(obj)
+
+
 def test_register_refuses_the_servers_hook_on_a_namespace(io):
     class Hooked:
         def on_new_namespace(self, nsp):

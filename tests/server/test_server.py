@@ -61,6 +61,18 @@ def test_a_parser_may_be_given():
     assert peer.received() == ['2["m",[1,2]]']
 
 
+def test_an_adapter_factory_must_make_an_adapter():
+    with pytest.raises(TypeError, match="must return an adapters.Adapter, got None"):
+        Server(adapter=lambda nsp: None)
+
+
+def test_a_closed_server_cannot_listen_again():
+    io = Server()
+    io.close()
+    with pytest.raises(RuntimeError, match="build a new one"), io.listening():
+        pass
+
+
 def test_an_adapter_may_be_given():
     made = []
 
