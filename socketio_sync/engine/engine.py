@@ -177,14 +177,14 @@ class Engine:
         for connection in list(self.connections.values()):
             connection.grant_time(AFTER_STALL)
 
-    def _ping_all(self) -> None:
-        """The hub is stalled (native thread): keep the clients from giving up.
+    def _ping_all(self, stalled: float) -> None:
+        """The hub is stalled for so many seconds (native thread): keep the clients from giving up.
 
-        They do so ping_interval + ping_timeout after the last ping, and the next may come ping_interval after the
-        stall: so there is one every quarter of ping_timeout.
+        They do so ping_interval + ping_timeout after the last ping, which may be ping_interval ago when the stall
+        begins, and the next may come ping_interval after it: so there is one every quarter of ping_timeout.
         """
         now = self.runtime.now()
-        if now - self._last_stall_ping < self.options.ping_timeout / 4:
+        if min(stalled, now - self._last_stall_ping) < self.options.ping_timeout / 4:
             return
         self._last_stall_ping = now
         for connection in list(self.connections.values()):

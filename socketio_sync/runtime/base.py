@@ -193,11 +193,11 @@ class Runtime(ABC):
 
     # Looking after itself
 
-    def watch(self, hook: Callable[[], None]) -> None:  # noqa: B027  (nothing to do is right for most)
-        """Have ``hook()`` called, from a thread of its own, while the I/O thread is stuck for more than 0.25 s.
+    def watch(self, hook: Callable[[float], object]) -> None:  # noqa: B027  (nothing to do is right for most)
+        """Have ``hook(seconds)`` called, from a thread of its own, while the I/O thread is stuck for more than 0.25 s.
 
-        It is called every quarter of a second or so, until ``unwatch``. Only gevent's hub can be held up by user
-        code; elsewhere this does nothing.
+        It is called every quarter of a second or so with the time that it is stuck already, until ``unwatch``. Only
+        gevent's hub can be held up by user code; elsewhere this does nothing.
         """
 
     def unwatch(self) -> None:  # noqa: B027

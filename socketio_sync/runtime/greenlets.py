@@ -321,7 +321,7 @@ class GeventRuntime(Runtime):
 
     # Looking after itself
 
-    def watch(self, hook: Callable[[], None]) -> None:
+    def watch(self, hook: Callable[[float], object]) -> None:
         self.unwatch()
         self._watchdog = Watchdog(self, hook)
 

@@ -22,12 +22,12 @@ STALL_INTERVAL = 0.25
 
 
 class Watchdog:
-    """Asks the hub to answer, four times a second, and calls ``hook()`` while it does not.
+    """Asks the hub to answer, four times a second, and calls ``hook(seconds)`` while it does not.
 
-    The hook runs in the watchdog's thread: it may send, and must not block.
+    The hook runs in the watchdog's thread: it may send, and must not block. The seconds are those of the stall so far.
     """
 
-    def __init__(self, runtime: GeventRuntime, hook: Callable[[], None]) -> None:
+    def __init__(self, runtime: GeventRuntime, hook: Callable[[float], object]) -> None:
         self._runtime = runtime
         self._hook = hook
         self._answered = True
@@ -42,11 +42,13 @@ class Watchdog:
 
     def _watch(self) -> None:
         interval = CALM_INTERVAL
+        asked_at = 0.0
         stalled = False
         while not self._end.acquire(True, interval):
             if self._answered:
                 self._answered = stalled = False
                 interval = CALM_INTERVAL
+                asked_at = self._runtime.now()
                 self._runtime.call_soon(self._answer)
                 continue
             interval = STALL_INTERVAL
@@ -54,7 +56,7 @@ class Watchdog:
                 stalled = True
                 self._runtime.stall_suspect = self._place()
             try:
-                self._hook()
+                self._hook(self._runtime.now() - asked_at)
             except Exception:
                 logger.exception("the watchdog's hook failed")
 

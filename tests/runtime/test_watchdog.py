@@ -28,7 +28,13 @@ def hold_the_hub(seconds: float) -> None:
 
 def test_the_hook_is_called_while_the_hub_is_held_up(runtime: GeventRuntime) -> None:
     calls: list[tuple[float, bool]] = []
-    runtime.watch(lambda: calls.append((time.monotonic(), runtime.in_io_thread())))
+    stalled: list[float] = []
+
+    def hook(seconds: float) -> None:
+        calls.append((time.monotonic(), runtime.in_io_thread()))
+        stalled.append(seconds)
+
+    runtime.watch(hook)
     gevent.sleep(0.01)
     began = time.monotonic()
     hold_the_hub(2.2)
@@ -37,6 +43,8 @@ def test_the_hook_is_called_while_the_hub_is_held_up(runtime: GeventRuntime) -> 
     assert 3 <= len(times) <= 8
     assert times[0] > 0.2
     assert not any(in_io_thread for _, in_io_thread in calls)
+    assert stalled == sorted(stalled)
+    assert 0.2 < stalled[0] < 1 < stalled[-1] < 2.2 + scaled(0.5)
     assert all(when <= ended + 0.3 for when, _ in calls)
     assert "hold_the_hub" in runtime.stall_suspect
     assert "test_watchdog.py" in runtime.stall_suspect
@@ -44,7 +52,7 @@ def test_the_hook_is_called_while_the_hub_is_held_up(runtime: GeventRuntime) -> 
 
 def test_a_hub_that_turns_is_left_alone(runtime: GeventRuntime) -> None:
     calls: list[int] = []
-    runtime.watch(lambda: calls.append(1))
+    runtime.watch(lambda seconds: calls.append(1))
     gevent.sleep(1.6)
     assert calls == []
 
@@ -52,7 +60,7 @@ def test_a_hub_that_turns_is_left_alone(runtime: GeventRuntime) -> None:
 def test_the_hook_may_write_to_a_channel(runtime: GeventRuntime) -> None:
     pair = Pair(runtime)
     pair.channel.start()
-    runtime.watch(lambda: pair.write(b"2"))
+    runtime.watch(lambda seconds: pair.write(b"2"))
     gevent.sleep(0.01)
     hold_the_hub(1.3)
     assert pair.peer._sock.recv(10).startswith(b"2"), "it came during the stall"
@@ -60,7 +68,7 @@ def test_the_hook_may_write_to_a_channel(runtime: GeventRuntime) -> None:
 
 
 def test_a_failing_hook_is_logged_and_called_again(runtime: GeventRuntime, caplog: pytest.LogCaptureFixture) -> None:
-    runtime.watch(lambda: 1 / 0)
+    runtime.watch(lambda seconds: 1 / 0)
     gevent.sleep(0.01)
     hold_the_hub(1.6)
     assert caplog.text.count("the watchdog's hook failed") >= 2
