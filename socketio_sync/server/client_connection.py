@@ -199,12 +199,10 @@ class ClientConnection:
             log.exception("the data of %r cannot be sent: it is left out", error)
             self.send(Packet(CONNECT_ERROR, name, {"message": error.message}))
 
-    def send_disconnect(self, socket: SocketLife, *, held: bool) -> None:
-        """Tell the client that this server ends a namespace; with ``held`` behind what is held back for the socket."""
+    def send_disconnect(self, socket: SocketLife) -> None:
+        """Tell the client that this server has ended a namespace, behind what is held back for the socket."""
         packet = Packet(DISCONNECT, socket.name)
-        if held:
-            socket.send_encoded(self._encode(packet))
-        else:
+        if not socket.hold(self._encode(packet)):
             self.send(packet)
 
     def send(self, packet: Packet) -> None:

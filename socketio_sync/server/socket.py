@@ -116,9 +116,9 @@ class Socket(SocketLife, SocketMethods, SocketHandlers):  # type: ignore[overrid
         """Disconnect the client from this namespace; with ``close`` from all of them, and close the connection."""
         if close:
             self.client.disconnect()
-        elif self._state is not GONE:
-            self.client.send_disconnect(self, held=self._state is CONNECTED)
-            self.close("server namespace disconnect", by_client=False)
+        elif self.close("server namespace disconnect", by_client=False):
+            # Closed before the client knows: it leaves at once, and that must not become the reason.
+            self.client.send_disconnect(self)
 
     def _target(self) -> tuple[Socket, BroadcastOptions]:
         return self, EVERYBODY

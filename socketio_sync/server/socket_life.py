@@ -317,16 +317,21 @@ class SocketLife:
 
     def send_encoded(self, encoded: EncodedPacket, volatile: bool = False, quiet: bool = False) -> bool:
         """Send a packet now, or behind the CONNECT reply. False if it was dropped. With ``quiet`` nothing is logged."""
-        if self._held is not None:
-            with self.conn.lock:
-                if self._held is not None:
-                    self._held.append(encoded)
-                    return True
+        if self._held is not None and self.hold(encoded):
+            return True
         if self._state is GONE:
             return False
         if not quiet and log.isEnabledFor(logging.DEBUG):
             log.debug("sent to %r: %s", self, shown(encoded.messages))
         return self.conn.send_packet(encoded, volatile)
+
+    def hold(self, encoded: EncodedPacket) -> bool:
+        """Keep a packet back behind the CONNECT reply; False if that is out, or will never be."""
+        with self.conn.lock:
+            if self._held is None:
+                return False
+            self._held.append(encoded)
+            return True
 
     def log_sent(self, encoded: EncodedPacket) -> None:
         """Log a packet that was sent quietly, because a lock was held; what is held back is logged by ``release``."""
