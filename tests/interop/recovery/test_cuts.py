@@ -104,9 +104,11 @@ def cut_again_and_again(proxies: dict[str, Proxy], cuts: int, every: float, away
 
 def check(running: Running, told: dict[tuple[str, str], Outcome], count: int, cuts: int) -> None:
     for client, outcome in told.items():
+        # A silence is noticed late: two may be one to the client.
+        least = 1 if client[0] == "silence" else cuts
         assert outcome.numbers == list(range(count)), f"{client}: {first_fault(outcome.numbers)}, {outcome.ends}"
         assert outcome.recovered[0] is False, client
-        assert len(outcome.recovered) > cuts, (client, outcome)
+        assert len(outcome.recovered) > least, (client, outcome)
         assert all(outcome.recovered[1:]), (client, outcome)
     facts = json.loads(running.fetch("/facts").body)
     assert facts["connections"]["new"] == len(told)
