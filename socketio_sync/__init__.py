@@ -2,10 +2,10 @@
 
 Where does a received WebSocket frame go?
 
-    engine/websocket.py           bytes from the socket
-    protocol/websocket.py         bytes -> messages
-    engine/connection.py          session, heartbeat
-    server/client_connection.py   message -> packet -> the socket of its namespace
+    engine/websocket.py              bytes from the socket
+    protocol/websocket.py            bytes -> messages
+    engine/connection_transports.py  session, heartbeat
+    server/client_connection.py      message -> packet -> the socket of its namespace
 
 The rest of the way is in the documentation's tour.
 """

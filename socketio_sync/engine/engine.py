@@ -13,6 +13,7 @@ from wsgiref.headers import Headers
 
 from socketio_sync.config import EngineOptions
 from socketio_sync.engine.connection import Connection
+from socketio_sync.engine.connection_core import ConnectionCore
 from socketio_sync.engine.dispatch import dispatch
 from socketio_sync.engine.dispatch import open_packet_of
 from socketio_sync.engine.handler import NOBODY
@@ -292,7 +293,7 @@ class Engine:
         if self.closing:
             connection.close("server shutting down", discard=True)
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: ConnectionCore) -> None:
         """The only way out; called by the connection's end. Twice is harmless."""
         with self._lock:
             if self.connections.get(connection.id) is not connection:

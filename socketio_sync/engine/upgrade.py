@@ -9,7 +9,7 @@ from socketio_sync.protocol import engineio_session as sessions
 from socketio_sync.protocol.engineio_packet import EncodedPacket
 
 if TYPE_CHECKING:
-    from socketio_sync.engine.connection import Connection
+    from socketio_sync.engine.connection_transports import TransportSide
     from socketio_sync.engine.websocket import WebSocketTransport
 
 PROBE_ANSWER = EncodedPacket(["probe"], type=packets.PONG, compress=False)
@@ -31,7 +31,7 @@ class Upgrade:
 
     __slots__ = ("_connection", "_probed", "_timer", "_transport")
 
-    def __init__(self, connection: Connection, transport: WebSocketTransport) -> None:
+    def __init__(self, connection: TransportSide, transport: WebSocketTransport) -> None:
         self._connection = connection
         self._transport = transport
         self._probed = False
