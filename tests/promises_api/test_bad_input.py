@@ -24,6 +24,7 @@ from tests.support.served import RUNTIMES
 from tests.support.served import Served
 from tests.support.served import served
 from tests.support.wire import Wire
+from tests.support.wire import fetch
 from tests.support.wire import open_websocket
 from tests.support.wire import until
 
@@ -201,6 +202,22 @@ def test_it_is_told_at_once_and_harms_nobody(server: Served, peer: Peer, name: s
     with pytest.raises(error, match=message):
         do(server.io, peer.socket)
     assert peer.ask("echo", 1) == "[1]"
+
+
+def test_who_takes_less_gets_less(server: Served, peer: Peer) -> None:
+    """Surplus arguments are dropped, so that a later release may give more."""
+    seen: list[Any] = []
+    server.io.engine.on("headers", lambda headers: headers.add_header("X-Hook", "1"))
+    server.io.of(lambda name: name == "/less").on("connection", lambda: seen.append("connected"))
+    peer.socket.conn.on("close", lambda reason: seen.append(reason))
+    peer.socket.on("disconnect", lambda: seen.append("disconnected"))
+    reply = fetch(server.port, "/socket.io/?EIO=4&transport=polling")
+    assert (reply.status, reply.headers["x-hook"]) == (200, "1")
+    peer.wire.send_text("40/less,")
+    assert str(peer.wire.receive()).startswith("40/less,{")
+    peer.wire.close()
+    until(lambda: len(seen) == 3)
+    assert sorted(seen) == ["connected", "disconnected", "transport close"]
 
 
 def test_an_ack_counts_once(server: Served, peer: Peer) -> None:
