@@ -12,6 +12,8 @@ from typing import Any
 
 from socketio_sync.exceptions import ArgumentsError
 
+_UNFINISHED = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+
 
 class Handler:
     """A function that a user registered, and how it may be called.
@@ -92,6 +94,9 @@ def check_callable(function: Callable[..., Any], name: str) -> None:
     """
     if not callable(function):
         raise TypeError(f"{name}: the function must be callable, got {function!r}")
+    code = getattr(function, "__code__", None)
+    if code is not None and not code.co_flags & _UNFINISHED:
+        return  # a plain function or method, as nearly always
     inner: Any = function
     while isinstance(inner, functools.partial):
         inner = inner.func
