@@ -53,16 +53,23 @@ def test_2_000_idle_clients_are_pinged_without_a_task_each(runtime: str) -> None
 # -- clients that come and go ------------------------------------------------------------------------------------------
 
 
+def heard(wire: Wire) -> str:
+    """The next message; the pings that a busy machine has time for are answered."""
+    while (message := str(wire.receive())) == "2":
+        wire.send_text("3")
+    return message
+
+
 def come_and_go(server: Promised, count: int) -> None:
     """So many clients connect, join, are answered, and leave in one of three ways."""
     wires = [open_websocket(server.port) for _ in range(count)]
     for wire in wires:
         wire.send_text("40")
     for wire in wires:
-        assert str(wire.receive()).startswith("40{")
+        assert heard(wire).startswith("40{")
         wire.send_text('421["echo",{"some":["thing"]}]')
     for number, wire in enumerate(wires):
-        assert wire.receive() == '431[{"some":["thing"]}]'
+        assert heard(wire) == '431[{"some":["thing"]}]'
         if number % 3 == 0:
             wire.send_text("41")
         elif number % 3 == 1:
@@ -117,7 +124,7 @@ def test_polling_clients_come_and_go(runtime: str) -> None:
     with promising(runtime, keep_ended=False) as server:
         sizes = []
         for _ in range(8):
-            for _ in range(300):
+            for _ in range(100):
                 client = server.polling()
                 client.post('421["echo","x"]')
                 assert client.receive() == '431["x"]'
