@@ -27,11 +27,12 @@ class PendingAcks:
         limit: how many may be pending at once (the option ``max_pending_acks``).
     """
 
-    __slots__ = ("_closed", "_limit", "_pending")
+    __slots__ = ("_closed", "_early", "_limit", "_pending")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._pending: dict[int, PendingAck] = {}
+        self._early: dict[int, list[Any]] = {}  # answers to what was not asked yet
         self._closed = False
 
     def __len__(self) -> int:
@@ -46,7 +47,30 @@ class PendingAcks:
         if len(self._pending) >= self._limit:
             raise LimitError("max_pending_acks", f"{self._limit} acknowledgements of this socket are pending already")
         self._pending[ack_id] = entry
+        if self._early and (args := self._early.pop(ack_id, None)) is not None:
+            self.answer(ack_id, args)
+            return True
         return not self._closed or self._pending.pop(ack_id, None) is None
+
+    def answer(self, ack_id: int, args: list[Any]) -> bool:
+        """The client has answered; False if nobody waits for it."""
+        entry = self._pending.pop(ack_id, None)
+        if entry is None:
+            return False
+        entry.on_answer(tuple(args))
+        return True
+
+    def keep(self, ack_id: int, args: list[Any]) -> bool:
+        """Keep an answer until it is asked for or forgotten; True if it was asked for meanwhile, and given."""
+        self._early[ack_id] = args
+        given = self.answer(ack_id, args)
+        if given:
+            self.forget(ack_id)
+        return given
+
+    def forget(self, ack_id: int) -> bool:
+        """Keep an answer no longer; False if it was asked for."""
+        return self._early.pop(ack_id, None) is not None
 
     def take(self, ack_id: int) -> PendingAck | None:
         """Take an entry out: its answer came, or its time is up. None if it is not there (any more)."""

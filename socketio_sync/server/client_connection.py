@@ -100,7 +100,7 @@ class ClientConnection:
         elif socket is None:
             pass  # ended by the server a moment ago
         elif action is socketio_mux.ANSWER:
-            socket.receive_ack(packet)
+            socket.receive_ack(packet, size)
         elif action is socketio_mux.LEAVE:
             socket.close("client namespace disconnect")
 

@@ -154,14 +154,18 @@ class SocketLife:
         else:
             self._mailbox.post(packet, size)
 
-    def receive_ack(self, packet: Packet) -> None:
-        """An answer of the client: at once, never behind a handler."""
-        acks = self._acks
-        entry = acks.take(packet.id) if acks is not None and packet.id is not None else None
-        if entry is None:
-            log.debug("no answer %s is waited for (%r)", packet.id, self)
-        else:
-            entry.on_answer(tuple(packet.data))
+    def receive_ack(self, packet: Packet, size: int) -> None:
+        """An answer of the client: at once, or kept while an event before it, handled by now in Node, is about to ask."""
+        ack_id, acks = packet.id, self._acks
+        if ack_id is None or (acks is not None and acks.answer(ack_id, packet.data)):
+            return
+        acks = self._pending_acks()
+        if not acks.keep(ack_id, packet.data):
+            self._mailbox.post(partial(self._forget_answer, acks, ack_id), size)
+
+    def _forget_answer(self, acks: PendingAcks, ack_id: int) -> None:
+        if acks.forget(ack_id):
+            log.debug("no answer %s is waited for (%r)", ack_id, self)
 
     def close(self, reason: str, details: DisconnectDetails | None = None, *, by_client: bool = True) -> bool:
         """The only way out (any thread): leave everything at once, and let the disconnect handlers follow in the queue.
@@ -344,16 +348,17 @@ class SocketLife:
         Raises:
             LimitError: ``max_pending_acks`` are waited for already.
         """
-        acks = self._acks
-        if acks is None:
+        if not self._pending_acks().add(ack_id, PendingAck(callback, on_gone)):
+            on_gone()
+
+    def _pending_acks(self) -> PendingAcks:
+        if self._acks is None:
             with self.conn.lock:
                 if self._acks is None:
-                    self._acks = PendingAcks(self.server.options.max_pending_acks)
+                    self._acks = acks = PendingAcks(self.server.options.max_pending_acks)
                     if self._state is GONE:
-                        self._acks.close()
-                acks = self._acks
-        if not acks.add(ack_id, PendingAck(callback, on_gone)):
-            on_gone()
+                        acks.close()
+        return self._acks
 
     def drop_ack(self, ack_id: int) -> None:
         """Wait no longer."""

@@ -82,6 +82,19 @@ def test_one_segment_with_an_event_and_the_answer_that_its_handler_waits_for(ser
         assert time.monotonic() - begin < scaled(0.5)
 
 
+@pytest.mark.parametrize("repeats", [1, 50])
+def test_one_segment_with_an_event_and_the_answer_to_what_it_is_about_to_ask(runtime: str, repeats: int) -> None:
+    """The ids of answers count from 0, so a client can know them; in the reference it works as events come first."""
+    with promising(runtime) as server, server.client() as client:
+        begin = time.monotonic()
+        for ack_id in range(repeats):
+            client.send(f'42{ack_id}["ask",10]', f'43{ack_id}["answer {ack_id}"]')
+        messages = [client.next() for _ in range(2 * repeats)]
+        assert [text for text in messages if text[:2] == "43"] == [f'43{n}["answer {n}"]' for n in range(repeats)]
+        assert [text for text in messages if text[:2] == "42"] == [f'42{n}["question",0]' for n in range(repeats)]
+        assert time.monotonic() - begin < scaled(1)
+
+
 def test_one_segment_with_events_and_the_answer_that_the_handler_before_them_waits_for(server: Promised) -> None:
     with server.client() as client:
         client.send('421["ask",10]')

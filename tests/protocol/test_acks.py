@@ -30,6 +30,24 @@ def test_an_answer_takes_its_entry_out_once():
     assert len(acks) == 1
 
 
+def test_an_answer_may_come_before_it_is_asked_for_if_it_is_kept():
+    acks = PendingAcks(10)
+    calls: list[object] = []
+    assert not acks.answer(7, [1, 2])
+    assert not acks.keep(7, [1, 2])
+    assert not acks.keep(8, [3])
+    acks.forget(8)
+    acks.forget(8)
+    for ack_id in (8, 7):
+        assert acks.add(ack_id, entry(calls, ack_id))
+    assert calls == [(7, (1, 2))]
+    assert acks.keep(8, [4]), "asked for meanwhile"
+    assert calls == [(7, (1, 2)), (8, (4,))]
+    assert not acks.answer(8, [5])
+    assert acks.add(8, entry(calls, "again"))
+    assert len(acks) == 1, "nothing was kept of what was given"
+
+
 def test_more_than_the_limit_is_an_error():
     acks = PendingAcks(2)
     acks.add(0, entry([]))
