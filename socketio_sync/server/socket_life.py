@@ -155,7 +155,7 @@ class SocketLife:
             self._mailbox.post(packet, size)
 
     def receive_ack(self, packet: Packet, size: int) -> None:
-        """An answer of the client: at once, or kept while an event before it, handled by now in Node, is about to ask."""
+        """An answer of the client: given at once, or kept while an event that came before it may be about to ask."""
         ack_id, acks = packet.id, self._acks
         if ack_id is None or (acks is not None and acks.answer(ack_id, packet.data)):
             return
