@@ -28,6 +28,9 @@ from .watchdog import Watchdog
 
 logger = logging.getLogger("socketio_sync.engine")
 
+PUMP_SECONDS = 0.010
+"""After jobs of so long the sockets are looked at."""
+
 _READ, _WRITE = 1, 2
 _switch = greenlet.switch  # the hub's own looks for a hook of the greenlet that leaves, which ours do not have
 _FOREVER = 1_000_000.0  # seconds; a wait without a timer would let gevent believe that nothing can happen any more
@@ -213,13 +216,17 @@ class GeventRuntime(Runtime):
         """In the hub: give the jobs that are ready to workers, each until it blocks or ends.
 
         What they submit meanwhile, themselves again for instance, comes after the next look at the sockets: a callback
-        of the loop would come before, and one busy client would starve the others.
+        of the loop would come before, and one busy client would starve the others. A crowd of them would, too, so after
+        a while the rest comes then as well.
         """
-        ready, idle = self._ready, self._idle
+        ready, idle, now = self._ready, self._idle, self.now
+        until = now() + PUMP_SECONDS
         for _ in range(len(ready)):
             worker = idle.pop() if idle else self._new_worker()
             worker.job, worker.label = ready.popleft()
             worker.switch()
+            if now() > until:
+                break
         self._pump_coming = False
         if ready:
             self._pump_coming = True

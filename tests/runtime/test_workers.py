@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import gevent
@@ -287,6 +288,24 @@ class TestGreenlets:
         greens.submit(again)
         assert greens.wait_idle(scaled(5))
         assert rounds <= 8, "it came before the sockets were looked at"
+        pair.close()
+
+    def test_a_crowd_of_jobs_lets_sockets_be_read(self, greens: GeventRuntime) -> None:
+        pair = Pair(greens)
+        pair.channel.start()
+        read_after: list[int] = []
+
+        def job() -> None:
+            if not pair.recorder.data:
+                read_after.append(1)
+            time.sleep(0.005)  # not gevent's: it computes
+
+        gevent.sleep(0.01)
+        pair.peer._sock.send(b"x")
+        for _ in range(100):
+            greens.submit(job)
+        assert greens.wait_idle(scaled(5))
+        assert len(read_after) < 10
         pair.close()
 
     def test_a_native_thread_cannot_start_it(self) -> None:
