@@ -128,8 +128,8 @@ def run(js: JavaScript, running: Running, cuts: int, every: float, away: float, 
         running.fetch(f"/start?{count}&{RATE}")
         cut_again_and_again(proxies, cuts, every, away)
         told = outcomes(js, count)
-        js.reset()
         check(running, told, count, cuts)
+        js.reset()
         print({" ".join(client): len(outcome.recovered) - 1 for client, outcome in told.items()})
 
 
