@@ -113,6 +113,24 @@ class TestThreads:
         threads.sleep(1.5 * worker_pool.PATIENCE)
         assert caplog.records == []
 
+    def test_jobs_that_block_get_threads_soon(self) -> None:
+        runtime = ThreadRuntime(64)
+        go = runtime.event()
+        running: list[int] = []
+
+        def job() -> None:
+            running.append(1)
+            go.wait(scaled(5))
+
+        began = runtime.now()
+        for _ in range(64):
+            runtime.submit(job)
+        until(lambda: len(running) == 64)
+        assert runtime.now() - began < scaled(0.5)
+        go.set()
+        assert runtime.wait_idle(scaled(5))
+        runtime.stop()
+
     def test_threads_are_daemons_with_our_name(self, threads: ThreadRuntime) -> None:
         seen: list[threading.Thread] = []
         threads.submit(lambda: seen.append(threading.current_thread()))
