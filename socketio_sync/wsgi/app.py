@@ -38,6 +38,9 @@ class WSGIApp:
         io: a Server, or an Engine.
         wsgi_app: gets every request that is not for ``io``; without it they are answered with 404.
 
+    Attributes:
+        io, wsgi_app: these two.
+
     Raises:
         TypeError: ``io`` is neither, or ``wsgi_app`` cannot be called.
         ValueError: ``wsgi_app`` serves this server already, or another one at the same path.
@@ -50,7 +53,7 @@ class WSGIApp:
         if wsgi_app is not None and not callable(wsgi_app):
             raise TypeError(f"wsgi_app must be a WSGI application, not {wsgi_app!r}")
         self.wsgi_app = wsgi_app
-        self._io = io
+        self.io = io
         self._engine: Endpoint = engine
         self._watch = HostWatch(io, engine)
         self._directory = _wire_path(engine.options.path)
@@ -90,13 +93,13 @@ class WSGIApp:
             seen.add(id(app))
             if isinstance(app, WSGIApp):
                 if app._engine is self._engine:
-                    raise ValueError(f"{self._io!r} is served already by the application inside")
+                    raise ValueError(f"{self.io!r} is served already by the application inside")
                 if app._path == self._path:
                     raise ValueError(f"another server has the path {self._path!r} already: give one another path")
             app = getattr(app, "wsgi_app", None)
 
     def __repr__(self) -> str:
-        return f"<WSGIApp {self._path!r} {self._io!r}>"
+        return f"<WSGIApp {self._path!r} {self.io!r}>"
 
 
 class Left(list[bytes]):

@@ -85,29 +85,58 @@ def listening(
     ssl_context: ssl.SSLContext | None = None,
 ) -> Iterator[Listening]:
     """Serve in the background meanwhile; ``io`` itself stays open afterwards. Arguments and errors as ``listen``'s."""
+    app = WSGIApp(io, wsgi_app)
+    _start(io)
+    with serving(io, app, bind(host, port), host, ssl_context) as server:
+        yield server
+
+
+@contextmanager
+def serving(
+    io: Any, app: WSGIApplication, listener: socket.socket, host: str, ssl_context: ssl.SSLContext | None = None
+) -> Iterator[Listening]:
+    """Serve an application that has ``io`` in it in the background meanwhile, on a socket that listens already.
+
+    Args:
+        io: the Server or Engine whose runtime serves; it stays open afterwards.
+        app: gets every request.
+        listener: from ``bind``; closed afterwards.
+        host: how the URL calls it.
+        ssl_context: serve https.
+
+    Raises:
+        RuntimeError: ``io`` was closed, or is under a TestClient's clock.
+    """
+    runtime = _start(io)
+    server = Listening(host, listener.getsockname()[1], ssl_context is not None)
+    if runtime.name == "gevent":
+        with _gevent_server(_on_gevent(listener), app, ssl_context):
+            yield server
+    else:
+        with _threaded_server(runtime, listener, app, ssl_context):
+            yield server
+
+
+def _start(io: Any) -> Any:
+    """The runtime of ``io``, chosen now if it was not."""
     engine = getattr(io, "engine", io)
     if engine.closing:
         raise RuntimeError("this server was closed, and cannot listen again: build a new one")
-    app = WSGIApp(io, wsgi_app)
     runtime = engine.start()
     if runtime.name == "virtual":
         raise RuntimeError("a TestClient uses this server on its virtual clock: nothing can listen meanwhile")
-    listener = _bind(host, port, runtime.name == "gevent")
-    bound = listener.getsockname()[1]
-    serve = _gevent_server if runtime.name == "gevent" else _threaded_server
-    with serve(runtime, listener, app, ssl_context):
-        yield Listening(host, bound, ssl_context is not None)
+    return runtime
 
 
-def _socket_class(gevent: bool) -> Any:
-    if not gevent:
-        return socket.socket
+def _on_gevent(listener: socket.socket) -> Any:
+    """The same socket as one of gevent's."""
     from gevent.socket import socket as gevent_socket
 
-    return gevent_socket
+    return gevent_socket(fileno=listener.detach())
 
 
-def _bind(host: str, port: int, gevent: bool) -> Any:
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens; arguments and errors as ``listen``'s."""
     if isinstance(port, bool) or not isinstance(port, int):
         raise TypeError(f"port={port!r}: allowed is an int, 0 for any free one")
     if not 0 <= port <= 65535:
@@ -115,7 +144,7 @@ def _bind(host: str, port: int, gevent: bool) -> Any:
     family, kind, protocol, _, address = socket.getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    listener = _socket_class(gevent)(family, kind, protocol)
+    listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Inherited by every connection: pywsgi writes header and body apart, which costs 40 ms each with Nagle's
@@ -130,7 +159,7 @@ def _bind(host: str, port: int, gevent: bool) -> Any:
 
 
 @contextmanager
-def _gevent_server(runtime: Any, listener: Any, app: WSGIApp, ssl_context: ssl.SSLContext | None) -> Iterator[None]:
+def _gevent_server(listener: Any, app: WSGIApplication, ssl_context: ssl.SSLContext | None) -> Iterator[None]:
     options = {} if ssl_context is None else {"ssl_context": ssl_context}
     server_class, handler_class = _quiet_pywsgi()
     server = server_class(listener, app, log=None, error_log=log, handler_class=handler_class, **options)
@@ -180,7 +209,9 @@ def _quiet_pywsgi() -> tuple[Any, Any]:
 
 
 @contextmanager
-def _threaded_server(runtime: Any, listener: Any, app: WSGIApp, ssl_context: ssl.SSLContext | None) -> Iterator[None]:
+def _threaded_server(
+    runtime: Any, listener: socket.socket, app: WSGIApplication, ssl_context: ssl.SSLContext | None
+) -> Iterator[None]:
     with ThreadedServer(listener, app, ssl_context) as server:
         task = runtime.spawn(server.serve_forever, _TICK)
         try:

@@ -94,7 +94,7 @@ def own(app: Any, port: int, pem: list[str]) -> None:
     if pem:
         ssl_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ssl_context.load_cert_chain(*pem)
-    listen(app._io, port, HOST, wsgi_app=app.wsgi_app, ssl_context=ssl_context)
+    listen(app.io, port, HOST, wsgi_app=app.wsgi_app, ssl_context=ssl_context)
 
 
 SERVERS: dict[str, Callable[[Any, int, list[str]], None]] = {
