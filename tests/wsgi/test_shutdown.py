@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,6 +46,26 @@ def message(wire: Wire) -> str | bytes | Closed:
             return received
         wire.send_text("3")
     raise AssertionError("nothing but pings")
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Let a file look newer and newer: a reloader that has just started takes its first look for the old one."""
+    over = threading.Event()
+
+    def change() -> None:
+        later = time.time()
+        while not over.wait(0.3):
+            later += 60
+            os.utime(path, (later, later))
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def says_goodbye(server: Running, wire: Wire, stop: Callable[[], object]) -> None:
@@ -118,11 +141,11 @@ def test_a_worker_reaches_its_last_request(host: Host) -> None:
 def test_gunicorns_reloader(host: Host, tmp_path: Path) -> None:
     watched = tmp_path / "watched"
     watched.write_text("1")
-    later = time.time() + 60
     options = ("--reload", "--reload-engine", "poll", "--reload-extra-file", str(watched))
     with serving(host, APP, *options) as server:
         wire = joined(server)
-        says_goodbye(server, wire, lambda: os.utime(watched, (later, later)))
+        with changing(watched):
+            says_goodbye(server, wire, lambda: None)
         served_again(server)
 
 
