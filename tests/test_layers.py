@@ -32,7 +32,9 @@ RANKS = {
     "flask": 5,
     "admin": 5,
     "__init__": 5,
-    "__main__": 6,
+    "cli": 6,
+    "demo": 6,
+    "__main__": 7,
 }
 
 # Third-party and dangerous imports have one home each.
