@@ -1,0 +1,123 @@
+// People in browser windows use the examples.
+// Usage: node examples_in_browser.js EXAMPLE URL CHROMIUM [FOLDER FOR SCREENSHOTS]
+// Prints "ok NAME" for each step; at "stop, please" it expects the server to go, at "start, please" to come back.
+"use strict";
+const assert = require("assert");
+const { PHONE, shows, step, until, work } = require("./browser.js");
+
+async function dashboard(windows) {
+  const curves = () => [...document.querySelectorAll("path:not(.area)")].map((curve) => curve.getAttribute("d").split("L").length);
+  const wide = await windows.open("wide");
+  await shows(wide, "#state", "live");
+  await until(wide, () => document.querySelectorAll("figure").length === 4);
+  await until(wide, `(${curves})().every((points) => points >= 6)`);
+  step("the figures are plotted");
+
+  const phone = await windows.open("phone", { viewport: PHONE });
+  await until(phone, `(${curves})()[0] >= 6`);
+  step("a late comer sees what was before");
+  await shows(wide, "figure:nth-child(3) .now", "2");
+  await shows(phone, "figure:nth-child(3) .now", "2");
+  step("both pages are counted");
+
+  await wide.hover("figure:nth-child(2) .plot", { position: { x: 380, y: 40 } });
+  await wide.locator("figure:nth-child(1) .plot.reading").waitFor();
+  step("pointing reads a value");
+  await windows.picture(wide, "dashboard");
+  await windows.picture(phone, "dashboard-phone");
+
+  console.log("stop, please");
+  await Promise.all([wide, phone].map((page) => shows(page, "#state", "trying again")));
+  console.log("start, please");
+  await Promise.all([wide, phone].map((page) => shows(page, "#state", "live")));
+  await until(wide, `(${curves})().slice(0, 3).every((points) => points >= 3)`);
+  step("the plots go on with the next server");
+}
+
+// Draws a line through the points, in parts of the board's width and height.
+async function line(page, points) {
+  const box = await page.locator("canvas").boundingBox();
+  const at = ([x, y]) => [box.x + x * box.width, box.y + y * box.height];
+  await page.mouse.move(...at(points[0]));
+  await page.mouse.down();
+  for (const point of points.slice(1)) await page.mouse.move(...at(point), { steps: 6 });
+  await page.mouse.up();
+}
+
+async function whiteboard(windows) {
+  // The colour that the board has there.
+  const seen = (page, x, y) =>
+    page.evaluate(([x, y]) => {
+      const canvas = document.querySelector("canvas");
+      const [red, green, blue, alpha] = canvas.getContext("2d").getImageData(x * 1600, y * 1000, 1, 1).data;
+      return alpha ? `${red},${green},${blue}` : "";
+    }, [x, y]);
+  const shown = async (page, x, y, color) => {
+    for (let left = 200; (await seen(page, x, y)) !== color; left--) {
+      assert.ok(left, `at ${x}, ${y} is "${await seen(page, x, y)}" instead of "${color}"`);
+      await page.waitForTimeout(50);
+    }
+  };
+  const choose = (page, value) => page.locator(`label:has(input[value="${value}"])`).click();
+  const RED = "220,38,38", BLUE = "37,99,235";
+
+  const ada = await windows.open("Ada");
+  const bob = await windows.open("Bob", { viewport: PHONE });
+  await Promise.all([ada, bob].map((page) => until(page, () => document.querySelectorAll("#people li").length === 2)));
+  step("they see each other");
+
+  await choose(ada, "#dc2626");
+  await choose(ada, "12");
+  await line(ada, [[0.1, 0.2], [0.5, 0.2], [0.5, 0.6]]);
+  await shown(bob, 0.3, 0.2, RED);
+  await shown(bob, 0.5, 0.4, RED);
+  step("what Ada draws, Bob sees");
+  await choose(bob, "#2563eb");
+  await choose(bob, "36");
+  await line(bob, [[0.7, 0.3], [0.9, 0.8]]);
+  await shown(ada, 0.8, 0.55, BLUE);
+  step("what Bob draws, Ada sees");
+  await bob.locator(".cursor:not([hidden])").waitFor();
+  step("Bob sees Ada's cursor");
+
+  const late = await windows.open("Late");
+  await shown(late, 0.3, 0.2, RED);
+  await shown(late, 0.8, 0.55, BLUE);
+  step("a late comer gets the picture");
+  if (windows.screenshots) await sketch(windows, ada, late, choose);
+
+  await ada.click("#undo");
+  await shown(late, 0.3, 0.2, windows.screenshots ? RED : "");
+  await shown(bob, 0.8, 0.55, BLUE);
+  step("undo takes the own last stroke");
+  await late.click("#clear");
+  await Promise.all([ada, bob, late].map((page) => shown(page, 0.8, 0.55, "")));
+  step("clear takes all");
+
+  await choose(ada, "#dc2626");
+  console.log("stop, please");
+  await Promise.all([ada, bob].map((page) => shows(page, "#state:not([hidden])", "trying again")));
+  await line(ada, [[0.1, 0.9], [0.4, 0.9]]);
+  console.log("start, please");
+  await Promise.all([ada, bob].map((page) => page.locator("#state").waitFor({ state: "hidden" })));
+  await shown(bob, 0.25, 0.9, RED);
+  await shown(ada, 0.25, 0.9, RED);
+  step("what was drawn without a server arrives with the next one");
+}
+
+// Something to look at, for the picture.
+async function sketch(windows, ada, late, choose) {
+  const wave = (from, y, height) => Array.from({ length: 14 }, (_, i) => [from + i * 0.025, y + height * Math.sin(i / 2)]);
+  await choose(ada, "#16a34a");
+  await line(ada, wave(0.08, 0.75, 0.05));
+  await choose(ada, "#ea8a0c");
+  await line(ada, Array.from({ length: 25 }, (_, i) => [0.25 + 0.07 * Math.cos(i / 3.8), 0.45 + 0.11 * Math.sin(i / 3.8)]));
+  await choose(late, "#9333ea");
+  await choose(late, "12");
+  await line(late, wave(0.55, 0.2, 0.06));
+  await late.waitForTimeout(300);
+  await windows.picture(ada, "whiteboard");
+}
+
+const [example, ...rest] = process.argv.slice(2);
+work({ dashboard, whiteboard }[example], ...rest);

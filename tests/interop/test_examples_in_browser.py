@@ -1,0 +1,79 @@
+"""The examples with a page, worked by people in real browser windows while the server restarts."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from tests.support.programs import Program
+from tests.support.programs import chromium
+from tests.support.programs import free_port
+from tests.support.programs import listening
+from tests.support.programs import node
+from tests.support.programs import node_modules
+from tests.support.programs import python
+from tests.support.programs import running
+from tests.support.timing import scaled
+
+EXAMPLES = {
+    "dashboard": ["examples/dashboard/app.py"],
+    "whiteboard": ["examples/whiteboard/app.py"],
+}
+
+
+class Site:
+    """A running example, which can be stopped and started at the same port. ``output`` is all that it has printed."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.port = free_port()
+        self._command = [argument.format(port=self.port) for argument in command]
+        self._former = ""
+        self.start()
+
+    def start(self) -> None:
+        self._program = Program(python(*self._command), PORT=str(self.port), NODE_PATH=str(node_modules()))
+        deadline = time.monotonic() + scaled(20)
+        while not listening(self.port):
+            assert self._program.process.poll() is None, f"it ended:\n{self.output}"
+            assert time.monotonic() < deadline, f"it does not listen:\n{self.output}"
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        if self._program.process.returncode is None:
+            self._program.stop()
+            self._former += self._program.output
+            self._program.lines.clear()
+
+    @property
+    def output(self) -> str:
+        return self._former + self._program.output
+
+
+def follow(windows: Program, site: Site) -> None:
+    """Stop and start the server as often as the script asks for it, until it ends."""
+    deadline = time.monotonic() + scaled(60)
+    orders = {"stop, please\n": site.stop, "start, please\n": site.start}
+    done = 0
+    while windows.process.poll() is None and time.monotonic() < deadline:
+        for line in windows.lines[done:]:
+            done += 1
+            orders.get(line, lambda: None)()
+        time.sleep(0.05)
+    assert windows.process.poll() == 0, windows.output + site.output
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_in_browser_windows(example: str) -> None:
+    executable, screenshots = chromium(), os.environ.get("SOCKETIO_SYNC_SCREENSHOTS", "")
+    site = Site(EXAMPLES[example])
+    try:
+        script, env = node("examples_in_browser.js", example, f"http://127.0.0.1:{site.port}", executable, screenshots)
+        with running(script, **env) as windows:
+            follow(windows, site)
+    finally:
+        site.stop()
+    assert "Traceback" not in site.output, site.output
