@@ -94,7 +94,8 @@ class Namespace(BaseNamespace):
         super().__init__(server, name)
         self.parent = parent
         # What is registered on the parent counts for all its children, whenever it was added.
-        self._all_hooks = (self.hooks,) if parent is None else (parent.hooks, self.hooks)
+        own = (self.hooks,) if parent is None else (parent.hooks, self.hooks)
+        self._all_hooks = own + server.last_hooks(name)
         self.chain = tuple(hooks.listeners for hooks in self._all_hooks)
         self._live: dict[str, Socket] = {}
         self._by_pid: dict[str, SocketLife] = {}

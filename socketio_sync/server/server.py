@@ -217,6 +217,10 @@ class Server(HookMethods):
             heartbeat=self.options.ping_interval + self.options.ping_timeout,
         )
 
+    def last_hooks(self, name: str) -> tuple[Hooks, ...]:
+        """For a namespace that is being made: hooks that come after all others; for a server with rules of its own."""
+        return ()
+
     # -- hooks that only a server has --------------------------------------------------------------------------------
 
     def on_new_namespace(self, handler: AnyFunction) -> AnyFunction:
