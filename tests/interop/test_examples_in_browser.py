@@ -19,6 +19,7 @@ from tests.support.timing import scaled
 
 EXAMPLES = {
     "dashboard": ["examples/dashboard/app.py"],
+    "devices": ["examples/devices/app.py"],
     "whiteboard": ["examples/whiteboard/app.py"],
 }
 

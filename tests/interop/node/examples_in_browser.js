@@ -119,5 +119,66 @@ async function sketch(windows, ada, late, choose) {
   await windows.picture(ada, "whiteboard");
 }
 
+async function devices(windows) {
+  const say = async (page, text) => {
+    await page.fill("#text", text);
+    await page.press("#text", "Enter");
+  };
+  const message = (page, text) => page.locator("#messages li", { hasText: text });
+  const looks = (page, text, state) => message(page, text).locator("small", { hasText: state }).waitFor();
+
+  const desk = await windows.open("Ada's desk", { at: "/?as=Ada" });
+  const phone = await windows.open("Ada's phone", { at: "/", viewport: PHONE });
+  await phone.click("#names button >> text=Ada");
+  await Promise.all([desk, phone].map((page) => shows(page, "#me", "on 2 devices")));
+  step("Ada is there with two devices");
+
+  const markup = "Tea at <b>four</b>? <img src=x onerror=alert(1)>";
+  await say(desk, markup);
+  await looks(desk, markup, "✓ sent");
+  await looks(phone, markup, "✓ sent");
+  assert.strictEqual(await phone.locator("#messages img").count(), 0);
+  step("what is sent on one device is on the other, as text");
+
+  const bob = await windows.open("Bob", { at: "/?as=Bob" });
+  await looks(bob, markup, ":");
+  await looks(phone, markup, "✓✓ read");
+  step("Bob was away, gets it, reads it, and all of Ada's devices show that");
+
+  await bob.click("#peers button >> text=Cleo");
+  await say(desk, "I bring cake");
+  await looks(phone, "I bring cake", "✓✓ delivered");
+  await shows(bob, "#peers i", "1");
+  const other = await windows.open("Bob's other window", { at: "/?as=Bob", viewport: PHONE });
+  await looks(desk, "I bring cake", "✓✓ read");
+  await bob.locator("#peers i").waitFor({ state: "detached" });
+  step("delivered and read are told apart, and what is read on one device is read on the other");
+  await say(other, "Oh good, I am hungry");
+  await looks(other, "hungry", "✓✓ read");
+  await windows.picture(desk, "devices");
+  await windows.picture(other, "devices-phone");
+
+  await phone.context().setOffline(true);
+  await phone.evaluate(() => socket.io.engine.transport.ws?.close() ?? socket.io.engine.close());
+  await shows(phone, "#state:not(.on)", "");
+  await say(bob, "for Cleo only");
+  await say(other, "and thirsty");
+  await message(desk, "and thirsty").waitFor();
+  await phone.context().setOffline(false);
+  await message(phone, "and thirsty").waitFor();
+  await shows(phone, "#state", "nothing missed");
+  assert.strictEqual(await message(phone, "for Cleo only").count(), 0);
+  step("a device that was cut off misses nothing, and sees nothing of others");
+
+  console.log("stop, please");
+  await shows(desk, "#state", "trying again");
+  await say(desk, "written without a server");
+  await looks(desk, "written without a server", "sending");
+  console.log("start, please");
+  await looks(desk, "written without a server", "✓✓ read");
+  assert.strictEqual(await message(other, "written without a server").count(), 1);
+  step("what was written without a server arrives with the next one, once");
+}
+
 const [example, ...rest] = process.argv.slice(2);
-work({ dashboard, whiteboard }[example], ...rest);
+work({ dashboard, devices, whiteboard }[example], ...rest);
