@@ -20,8 +20,11 @@ from tests.support.timing import scaled
 EXAMPLES = {
     "dashboard": ["examples/dashboard/app.py"],
     "devices": ["examples/devices/app.py"],
+    "jwt": ["examples/jwt/app.py"],
     "whiteboard": ["examples/whiteboard/app.py"],
 }
+# Tokens that last long enough for a busy machine, and short enough to see them end.
+SETTINGS = {"SECRET": "not a secret at all, only a test's", "ACCESS_SECONDS": "8"}
 
 
 class Site:
@@ -34,7 +37,7 @@ class Site:
         self.start()
 
     def start(self) -> None:
-        self._program = Program(python(*self._command), PORT=str(self.port), NODE_PATH=str(node_modules()))
+        self._program = Program(python(*self._command), PORT=str(self.port), NODE_PATH=str(node_modules()), **SETTINGS)
         deadline = time.monotonic() + scaled(20)
         while not listening(self.port):
             assert self._program.process.poll() is None, f"it ended:\n{self.output}"

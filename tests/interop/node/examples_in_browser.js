@@ -180,5 +180,64 @@ async function devices(windows) {
   step("what was written without a server arrives with the next one, once");
 }
 
+// The server's tokens last some seconds only, and its secret stays the same.
+async function jwt(windows) {
+  const logIn = async (page, name, password) => {
+    await page.fill("#name", name);
+    await page.fill("#password", password);
+    await page.click("#door button");
+  };
+  const log = (page, text) => shows(page, "#log li", text);
+
+  const ada = await windows.open("Ada");
+  await logIn(ada, "ada", "wrong");
+  await shows(ada, "#problem", "are wrong");
+  step("a wrong password is refused");
+  await logIn(ada, "ada", "lovelace");
+  await log(ada, "the server knows ada");
+  const bob = await windows.open("Bob", { viewport: PHONE });
+  await logIn(bob, "bob", "builder");
+  await log(bob, "the server knows bob");
+  step("both are in");
+
+  await ada.fill("#text", "<b>Welcome</b>");
+  await ada.click("#announce button");
+  await log(bob, "ada announces: <b>Welcome</b>");
+  assert.ok(await bob.locator("#announce").isHidden());
+  const refusal = await bob.evaluate(() => new Promise((resolve) => {
+    admin.once("connect_error", (error) => resolve([error.message, error.data]));
+    admin.connect();
+  }));
+  assert.deepStrictEqual(refusal, ["admins only", { code: "forbidden" }]);
+  step("only admins get into /admin");
+
+  await log(ada, "asked for a new token, and has it");
+  await windows.picture(ada, "jwt");
+  await bob.uncheck("#renewing");
+  await log(bob, "Disconnected: io server disconnect");
+  await log(bob, "Refused: the token has expired");
+  await log(bob, "Got a new token");
+  assert.strictEqual(await ada.locator("#log li.bad").count(), 0);
+  step("who renews stays; who does not is disconnected, refused, and comes back with a new token");
+
+  const second = await windows.open("Ada's second window", { context: ada.context() });
+  await log(second, "the server knows ada");
+  step("another window is in by the cookie");
+
+  console.log("stop, please");
+  await shows(ada, "#state:not(.on)", "not connected");
+  console.log("start, please");
+  await log(ada, "Disconnected: transport close");
+  await shows(ada, "#state.on", "connected");
+  step("a restart of the server asks nobody to log in");
+
+  await shows(second, "#state.on", "connected");
+  await second.click("#out");
+  await Promise.all([ada, second].map((page) => page.locator("#door").waitFor()));
+  assert.strictEqual(await ada.evaluate(async () => (await fetch("/token", { method: "POST" })).status), 401);
+  await shows(bob, "#state.on", "connected");
+  step("logging out ends the login in both windows, and nobody else's");
+}
+
 const [example, ...rest] = process.argv.slice(2);
-work({ dashboard, devices, whiteboard }[example], ...rest);
+work({ dashboard, devices, jwt, whiteboard }[example], ...rest);
