@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,30 +15,34 @@ from tests.support.programs import listening
 from tests.support.programs import node
 from tests.support.programs import node_modules
 from tests.support.programs import python
+from tests.support.programs import run_to_its_end
 from tests.support.programs import running
 from tests.support.timing import scaled
 
+MANAGE = "examples/django/manage.py"
 EXAMPLES = {
     "dashboard": ["examples/dashboard/app.py"],
     "devices": ["examples/devices/app.py"],
+    "django": [MANAGE, "runserver", "--noreload", "{port}"],
     "jwt": ["examples/jwt/app.py"],
     "whiteboard": ["examples/whiteboard/app.py"],
 }
-# Tokens that last long enough for a busy machine, and short enough to see them end.
-SETTINGS = {"SECRET": "not a secret at all, only a test's", "ACCESS_SECONDS": "8"}
+# Tokens that last long enough for a busy machine, and are short enough to see them end.
+TOKENS = {"SECRET": "not a secret at all, only a test's", "ACCESS_SECONDS": "8"}
 
 
 class Site:
     """A running example, which can be stopped and started at the same port. ``output`` is all that it has printed."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], env: dict[str, str]) -> None:
         self.port = free_port()
+        self._env = {"NODE_PATH": str(node_modules()), "PORT": str(self.port), **env}
         self._command = [argument.format(port=self.port) for argument in command]
         self._former = ""
         self.start()
 
     def start(self) -> None:
-        self._program = Program(python(*self._command), PORT=str(self.port), NODE_PATH=str(node_modules()), **SETTINGS)
+        self._program = Program(python(*self._command), **self._env)
         deadline = time.monotonic() + scaled(20)
         while not listening(self.port):
             assert self._program.process.poll() is None, f"it ended:\n{self.output}"
@@ -71,12 +76,15 @@ def follow(windows: Program, site: Site) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_in_browser_windows(example: str) -> None:
+def test_in_browser_windows(example: str, tmp_path: Path) -> None:
     executable, screenshots = chromium(), os.environ.get("SOCKETIO_SYNC_SCREENSHOTS", "")
-    site = Site(EXAMPLES[example])
+    env = {**TOKENS, "DATABASE": str(tmp_path / "db.sqlite3")}
+    if example == "django":
+        run_to_its_end(python(MANAGE, "migrate"), env)
+    site = Site(EXAMPLES[example], env)
     try:
-        script, env = node("examples_in_browser.js", example, f"http://127.0.0.1:{site.port}", executable, screenshots)
-        with running(script, **env) as windows:
+        script, modules = node("examples_in_browser.js", example, f"http://127.0.0.1:{site.port}", executable, screenshots)
+        with running(script, **modules) as windows:
             follow(windows, site)
     finally:
         site.stop()

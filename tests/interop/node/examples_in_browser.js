@@ -180,6 +180,63 @@ async function devices(windows) {
   step("what was written without a server arrives with the next one, once");
 }
 
+async function django(windows) {
+  const logIn = async (page, name, password) => {
+    await page.fill("[name=username]", name);
+    await page.fill("[name=password]", password);
+    await page.click("button");
+  };
+  const pin = async (page, text) => {
+    await page.fill("#text", text);
+    await page.press("#text", "Enter");
+  };
+
+  const ada = await windows.open("Ada");
+  const refusal = await ada.evaluate(async () => {
+    const { io } = await import("/socket.io/socket.io.esm.min.js");
+    return new Promise((resolve) => io().on("connect_error", (error) => resolve([error.message, error.data])));
+  });
+  assert.deepStrictEqual(refusal, ["log in first", { url: "/login/" }]);
+  step("without a session nobody gets in");
+
+  await windows.picture(ada, "django-login");
+  await logIn(ada, "ada", "wrong");
+  await shows(ada, "[role=alert]", "correct username and password");
+  await logIn(ada, "ada", "lovelace");
+  await shows(ada, "#state.on", "live");
+  const bob = await windows.open("Bob", { viewport: PHONE });
+  await logIn(bob, "bob", "builder");
+  await shows(ada, "#online", "Here: ada, bob");
+  step("with Django's login both are in, by name");
+
+  await pin(ada, "Cake in the kitchen <script>alert(1)</script>");
+  await shows(bob, "#notices li", "Cake in the kitchen <script>alert(1)</script>");
+  await pin(bob, "Can we have tea with it?");
+  await shows(ada, "#notices li", "Can we have tea");
+  await pin(ada, " ");
+  await shows(ada, "#problem", "cannot be blank");
+  step("notices arrive, as text; the model's rules answer");
+  assert.deepStrictEqual(await ada.evaluate(async () => (await fetch("/online/")).json()), { users: ["ada", "bob"], sockets: 2 });
+  step("a view asks the server");
+  await windows.picture(bob, "django-phone");
+  await ada.fill("#text", "");
+  await windows.picture(ada, "django");
+
+  console.log("stop, please");
+  await shows(bob, "#state:not(.on)", "");
+  console.log("start, please");
+  await Promise.all([ada, bob].map((page) => shows(page, "#state.on", "live")));
+  await shows(bob, "#notices li", "Cake in the kitchen");
+  step("after a restart everybody is in again, and the notices are in the database");
+
+  const second = await windows.open("Ada's second window", { context: ada.context() });
+  await shows(second, "#state.on", "live");
+  await second.click("form[action='/logout/'] button");
+  await Promise.all([ada, second].map((page) => page.locator("[name=password]").waitFor()));
+  await shows(bob, "#online", /^Here: bob$/);
+  step("logging out in one window ends the other's connection, too");
+}
+
 // The server's tokens last some seconds only, and its secret stays the same.
 async function jwt(windows) {
   const logIn = async (page, name, password) => {
@@ -240,4 +297,4 @@ async function jwt(windows) {
 }
 
 const [example, ...rest] = process.argv.slice(2);
-work({ dashboard, devices, jwt, whiteboard }[example], ...rest);
+work({ dashboard, devices, django, jwt, whiteboard }[example], ...rest);
