@@ -7,6 +7,7 @@ from importlib import metadata
 
 import click
 
+from socketio_sync.cli.doctor import doctor
 from socketio_sync.cli.serve import demo
 from socketio_sync.cli.serve import serve
 
@@ -32,5 +33,5 @@ def main() -> None:
     """
 
 
-for command in (serve, demo):
+for command in (serve, demo, doctor):
     main.add_command(command)
