@@ -21,6 +21,8 @@ from tests.support.timing import scaled
 
 MANAGE = "examples/django/manage.py"
 EXAMPLES = {
+    "bottle": ["examples/bottle/app.py"],
+    "cherrypy": ["examples/cherrypy/app.py"],
     "dashboard": ["examples/dashboard/app.py"],
     "devices": ["examples/devices/app.py"],
     "django": [MANAGE, "runserver", "--noreload", "{port}"],

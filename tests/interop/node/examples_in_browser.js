@@ -180,6 +180,73 @@ async function devices(windows) {
   step("what was written without a server arrives with the next one, once");
 }
 
+async function bottle(windows) {
+  const votes = (page, drink, number) => shows(page, "#drinks button", new RegExp(`^${drink}${number}$`));
+  const vote = (page, drink) => page.click(`#drinks button >> text=${drink}`);
+  const ada = await windows.open("Ada");
+  const bob = await windows.open("Bob", { viewport: PHONE });
+  const again = await windows.open("Ada's other window", { context: ada.context() });
+  await Promise.all([ada, bob].map((page) => votes(page, "Tea", 0)));
+  await vote(ada, "Tea");
+  await votes(bob, "Tea", 1);
+  await vote(bob, "Water");
+  await votes(ada, "Water", 1);
+  await again.locator("button[aria-pressed=true]", { hasText: "Tea" }).waitFor();
+  step("votes are counted in both browsers, and shown in both windows of one");
+  await vote(again, "Coffee");
+  await votes(bob, "Tea", 0);
+  await votes(bob, "Coffee", 1);
+  assert.deepStrictEqual(await bob.evaluate(async () => (await fetch("/result")).json()), { Coffee: 1, Tea: 0, Chocolate: 0, Water: 1 });
+  step("a browser has one vote");
+  const answer = await bob.evaluate(() => socket.emitWithAck("vote", { tea: true }));
+  assert.ok(answer.error);
+  for (const name of ["Cleo", "Dan"]) await vote(await windows.open(name), name === "Cleo" ? "Tea" : "Coffee");
+  await votes(ada, "Coffee", 2);
+  await ada.waitForTimeout(400); // the bars move
+  await windows.picture(ada, "bottle");
+  await windows.picture(bob, "bottle-phone");
+
+  console.log("stop, please");
+  await shows(ada, "#state:not(.on)", "");
+  console.log("start, please");
+  await shows(ada, "#state.on", "live");
+  await votes(ada, "Coffee", 0);
+  await vote(ada, "Tea");
+  await votes(bob, "Tea", 1);
+  step("with the next server the poll begins again, for the same voters");
+}
+
+async function cherrypy(windows) {
+  const ada = await windows.open("Ada");
+  const bob = await windows.open("Bob", { viewport: PHONE });
+  await Promise.all([ada, bob].map((page) => shows(page, "#state.on", "live")));
+  await ada.click("text=New report");
+  await ada.locator("#reports progress").waitFor();
+  const second = await windows.open("Ada's second window", { context: ada.context(), viewport: PHONE });
+  await shows(second, "#reports small", /\d %/);
+  step("a report of one window is seen in the other");
+  await second.click("text=New report");
+  await shows(ada, "#reports li:first-child b", "Report 2");
+  await second.click("#reports li:first-child button");
+  await shows(ada, "#reports .cancelled", "Report 2");
+  step("the second is cancelled from the other window");
+  await windows.picture(ada, "cherrypy");
+  await shows(ada, "#reports .done", "Report 1");
+  await shows(second, "#reports .done", "Report 1");
+  assert.strictEqual(await bob.locator("#reports li").count(), 0);
+  assert.ok((await bob.evaluate(() => socket.emitWithAck("cancel", 1))).error);
+  assert.strictEqual(await ada.evaluate(() => socket.io.engine.transport.name), "websocket");
+  step("the first gets done, and nobody else sees them");
+
+  console.log("stop, please");
+  await shows(ada, "#state:not(.on)", "");
+  console.log("start, please");
+  await shows(ada, "#state.on", "live");
+  await ada.click("text=New report");
+  await shows(ada, "#reports li b", "Report 1");
+  step("CherryPy forgets its sessions in a restart; the page gets a new one and goes on");
+}
+
 async function django(windows) {
   const logIn = async (page, name, password) => {
     await page.fill("[name=username]", name);
@@ -297,4 +364,4 @@ async function jwt(windows) {
 }
 
 const [example, ...rest] = process.argv.slice(2);
-work({ dashboard, devices, django, jwt, whiteboard }[example], ...rest);
+work({ bottle, cherrypy, dashboard, devices, django, jwt, whiteboard }[example], ...rest);
