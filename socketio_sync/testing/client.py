@@ -122,7 +122,7 @@ class TestClient(_Sending, SocketHandlers):
         io: a Server that does not run yet.
         namespace: "chat" is "/chat".
         auth: a dict, or a function that returns one and is called at each ``connect``.
-        headers, query: of the handshake, text by name.
+        headers, query: of the handshake, text by name; a list for a name that comes several times in the query.
 
     Attributes:
         auth: as given; may be changed before the next ``connect``.
@@ -141,7 +141,7 @@ class TestClient(_Sending, SocketHandlers):
         *,
         auth: dict[str, Any] | Callable[[], dict[str, Any]] | None = None,
         headers: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | list[str]] | None = None,
     ) -> None:
         server = getattr(io, "server", io)
         if not isinstance(server, Server):

@@ -35,6 +35,9 @@ from socketio_sync.runtime.memory_socket import memory_pair
 HOST = "testserver"
 ADDRESS = "127.0.0.1"
 
+# A list for a name that comes several times.
+Query = Mapping[str, str | list[str]]
+
 _PONG = EncodedPacket([""], type=packets.PONG, compress=False)
 _CLOSE = EncodedPacket([""], type=packets.CLOSE, compress=False)
 _ANY_SIZE = 2**40
@@ -90,12 +93,12 @@ class Wire:
 
     transport = ""
 
-    def __init__(self, engine: Engine, owner: Owner, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+    def __init__(self, engine: Engine, owner: Owner, headers: Mapping[str, str], query: Query) -> None:
         self._engine = engine
         self._runtime = engine.runtime
         self._owner = owner
         self._headers = headers
-        self._query = {**query, "EIO": "4", "transport": self.transport}
+        self._query: dict[str, Any] = {**query, "EIO": "4", "transport": self.transport}
         self._ended = False
 
     def _environ(self, method: str, body: bytes = b"") -> dict[str, Any]:
@@ -107,7 +110,7 @@ class Wire:
             "REQUEST_METHOD": method,
             "SCRIPT_NAME": "",
             "PATH_INFO": (directory + slash).encode().decode("latin-1"),
-            "QUERY_STRING": urlencode(self._query),
+            "QUERY_STRING": urlencode(self._query, doseq=True),
             "REMOTE_ADDR": ADDRESS,
             "SERVER_NAME": HOST,
             "SERVER_PORT": "80",
@@ -175,7 +178,7 @@ class WebSocketWire(Wire):
     transport = "websocket"
     wanted = 0
 
-    def __init__(self, engine: Engine, owner: Owner, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+    def __init__(self, engine: Engine, owner: Owner, headers: Mapping[str, str], query: Query) -> None:
         super().__init__(engine, owner, headers, query)
         self._lock = self._runtime.lock()
         self._codec = WebSocketCodec(max_message_size=_ANY_SIZE, client=True)
@@ -240,7 +243,7 @@ class PollingWire(Wire):
 
     transport = "polling"
 
-    def __init__(self, engine: Engine, owner: Owner, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+    def __init__(self, engine: Engine, owner: Owner, headers: Mapping[str, str], query: Query) -> None:
         super().__init__(engine, owner, headers, query)
         self._outgoing: deque[EncodedPacket] = deque()
         self._posting = False

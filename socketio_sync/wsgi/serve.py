@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import ssl
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -65,14 +66,19 @@ def listen(
     """
     with listening(io, port, host, wsgi_app=wsgi_app, ssl_context=ssl_context) as server:
         print(f"Socket.IO listens on {server.url}", flush=True)
-        engine = getattr(io, "engine", io)
-        with _sigterm() as terminated:
-            try:
-                while not (terminated or engine.closing):
-                    engine.runtime.sleep(_TICK)
-            except KeyboardInterrupt:
-                pass
-            io.close()
+        wait_and_close(io)
+
+
+def wait_and_close(io: Any, stopped: Callable[[], bool] = lambda: False) -> None:
+    """Wait for Ctrl-C, SIGTERM (in the main thread), ``io.close()`` or ``stopped()``; then close ``io``."""
+    engine = getattr(io, "engine", io)
+    with _sigterm() as terminated:
+        try:
+            while not (terminated or engine.closing or stopped()):
+                engine.runtime.sleep(_TICK)
+        except KeyboardInterrupt:
+            pass
+        io.close()
 
 
 @contextmanager
