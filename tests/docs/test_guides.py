@@ -155,10 +155,11 @@ class TestAcks:
         cleo.on("question", lambda text, ack: None)
         assert ann.emit_with_ack("survey", "tea?") == ["tea? yes"]
 
-    def test_a_middleware_cannot_wait(self, io: Server, visit: Visit) -> None:
+    def test_a_middleware_cannot_wait(self, io: Server, visit: Visit, caplog: pytest.LogCaptureFixture) -> None:
         io.use(lambda socket: socket.emit_with_ack("sure?", "me"))
-        with pytest.raises(ConnectError, match="internal error"), pytest.raises(RuntimeError, match="accepted"):
+        with pytest.raises(ConnectError, match="internal error"):
             visit(io)
+        assert "RuntimeError: emit_with_ack() before the socket is accepted" in caplog.text
 
 
 class TestErrors:
@@ -188,7 +189,7 @@ class TestErrors:
         io = Server()
         io.on("divide", lambda socket, a, b: a / b)
         ann = visit(io)
-        with pytest.raises(AckTimeout), pytest.raises(ZeroDivisionError):
+        with pytest.raises(AckTimeout):
             ann.emit_with_ack("divide", 1, 0)
 
     def test_the_number_of_arguments(self, page: dict[str, Any], ann: TestClient) -> None:

@@ -1,0 +1,155 @@
+"""The reference names every public member, and its samples run."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import socketio_sync
+from socketio_sync import ConnectError
+from socketio_sync import Server
+from socketio_sync.testing import TestClient
+from tests.support import pages
+from tests.support.names import examples
+
+# Public names of classes that are for the package itself: what is above or below them uses them.
+INTERNAL = {
+    "Server": "begin_anew enter error_hooks hooks last_hooks leave new_adapter parser web_server wrappers",
+    "Namespace": """add all_middlewares begin_anew chain encode error_handlers hooks next_ack_id parent population
+        receive_server_side remove run_callback runtime session_expired socket_of started""",
+    "ParentNamespace": "adopt_locked allows disown_locked error_handlers hooks run_callback runtime started",
+    "Handshake": "of_connection",
+    "Task": "run",
+}
+# These have many of that kind; so here is what users may count on.
+PROMISED = {
+    "Socket": """id nsp server conn connected recovered rooms data handshake environ join leave disconnect on once event
+        off on_any prepend_any off_any listeners_any on_any_outgoing prepend_any_outgoing off_any_outgoing
+        listeners_any_outgoing use to in_ except_ broadcast local volatile compress timeout emit send emit_with_ack""",
+    "Connection": "id transport protocol remote_address buffered drain send close on environ query",
+    "Engine": "clients_count use on close",
+}
+# Who has the members of another class by saying so.
+SHARED = {
+    "Server": ("Namespace", "BroadcastOperator"),
+    "Namespace": ("BroadcastOperator",),
+    "ParentNamespace": ("Namespace", "BroadcastOperator"),
+    "Socket": ("SocketOperator",),
+}
+
+
+def documented() -> dict[str, set[str]]:
+    """The members of each class that the reference describes: by a directive, or in the docstring's attributes."""
+    found: dict[str, set[str]] = {}
+    text = "\n".join((pages.DOCS / page).read_text() for page in pages.pages() if page.startswith("reference/"))
+    for cls, member in re.findall(r"^\.\. (?:auto)?(?:method|attribute):: (\w+)\.(\w+)", text, re.MULTILINE):
+        found.setdefault(cls, set()).add(member)
+    for cls, members in re.findall(r"^\.\. autoclass:: (\w+)(?:\(.*)?\n   :members: (.*)", text, re.MULTILINE):
+        found.setdefault(cls, set()).update(members.split(", "))
+    for cls in re.findall(r"^\.\. autoclass:: (\w+)(?:\(|$)", text, re.MULTILINE):
+        doc = getattr(socketio_sync, cls).__doc__
+        attributes = doc.partition("Attributes:")[2].partition("\n\n")[0]
+        for names in re.findall(r"^        (\w[\w, ]*):", attributes, re.MULTILINE):
+            found.setdefault(cls, set()).update(names.split(", "))
+    return found
+
+
+def objects() -> dict[str, Any]:
+    """One of each class."""
+    known = examples()
+    io, socket = known["io"], known["socket"]
+    return {
+        "Server": io,
+        "Namespace": known["nsp"],
+        "ParentNamespace": io.of(re.compile("/a")),
+        "BroadcastOperator": io.to("a"),
+        "SocketOperator": socket.volatile,
+        "RemoteSocket": known["member"],
+        "Handshake": socket.handshake,
+        "Ack": socketio_sync.Ack(socket, None),
+        "Task": socketio_sync.Task,
+        "WSGIApp": socketio_sync.WSGIApp(io),
+    }
+
+
+@pytest.mark.parametrize("name", [*objects(), *PROMISED])
+def test_every_public_member_is_described(name: str) -> None:
+    known = documented()
+    described = set().union(*(known.get(cls, set()) for cls in (name, *SHARED.get(name, ()))))
+    if name in PROMISED:
+        expected = set(PROMISED[name].split())
+    else:
+        expected = {member for member in dir(objects()[name]) if not member.startswith("_")}
+    assert expected - set(INTERNAL.get(name, "").split()) - described == set()
+
+
+@pytest.mark.parametrize("name", documented())
+def test_what_is_described_exists_and_says_something(name: str) -> None:
+    cls = getattr(socketio_sync, name)
+    one = {**objects(), "Socket": examples()["socket"], "Connection": examples()["socket"].conn}.get(name, cls)
+    for member in documented()[name]:
+        assert hasattr(one, member), member
+        if hasattr(cls, member) and (callable(getattr(cls, member)) or isinstance(vars(cls).get(member), property)):
+            assert getattr(cls, member).__doc__, member
+
+
+class TestSamples:
+    def test_server(self) -> None:
+        page = pages.run("reference/server.rst")
+        assert page["serve_for_a_while"]().startswith("http://127.0.0.1:")
+        assert set(page["io"].namespaces) == {"/", "/admin"}
+
+    def test_namespace(self) -> None:
+        io = pages.run("reference/namespace.rst")["io"]
+        with pytest.raises(ConnectError, match="who are you"), TestClient(io, "/chat"):
+            pass
+        with TestClient(io, "/chat", auth={"name": "ann"}) as ann, TestClient(io, "/chat", auth={"name": "bob"}) as bob:
+            assert ann.received() == [("arrived", "ann"), ("arrived", "bob")]
+            assert ann.emit_with_ack("move", "e4") == "moved to e4"
+            assert ann.emit_with_ack("export") == 2
+            ann.emit("say", "hi")
+            assert bob.receive("said") == ("said", "hi")
+
+    def test_sending(self) -> None:
+        io = pages.run("reference/broadcast.rst")["io"]
+        with TestClient(io) as ann, TestClient(io) as bob:
+            ann.emit("tell", "hi")
+            assert [event[0] for event in ann.received()] == ["told", "position", "noise", "thanks"]
+            assert [event[0] for event in bob.received()] == ["told", "position", "noise", "told"]
+            bob.on("question", lambda question: "yes")
+            assert ann.emit_with_ack("ask", "?") == ["yes"]
+            ann.emit("expel", bob.id)
+            assert (bob.receive(), bob.connected) == (("goodbye",), False)
+
+    def test_socket(self, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+        io = pages.run("reference/socket.rst")["io"]
+        with TestClient(io, headers={"Accept-Language": "de"}) as ann:
+            assert ann.emit_with_ack("leave", "everybody") == ["language:de"]
+            io.emit("hello")
+            ann.emit("leave", 1, 2, 3, 4)
+            id = ann.id
+        assert "ValueError: too many arguments" in caplog.text
+        assert capsys.readouterr().out == f"to {id} hello\n{id} goes: client namespace disconnect\n"
+
+    def test_engine(self, capsys: pytest.CaptureFixture[str]) -> None:
+        page = pages.run("reference/engine.rst")
+        with TestClient(page["io"]) as ann:
+            assert ann.connected
+        assert "GET /socket.io/" in capsys.readouterr().out
+        assert page["engine"].options.ping_interval == 10
+
+    def test_payloads(self) -> None:
+        io = pages.run("reference/payloads.rst")["io"]
+        with TestClient(io) as ann:
+            assert ann.emit_with_ack("price") == "9.99"
+        with pytest.raises(TypeError, match="Decimal"):
+            Server().emit("price", Decimal("9.99"))
+
+    def test_what_python_says(self) -> None:
+        (sample,) = pages.samples("reference/payloads.rst", "pycon")
+        test = doctest.DocTestParser().get_doctest(sample.code, {"io": Server()}, sample.page, sample.page, 0)
+        assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
