@@ -14,6 +14,9 @@ from __future__ import annotations
 
 from socketio_sync import adapters as adapters
 from socketio_sync import parsers as parsers
+from socketio_sync.client import Client
+from socketio_sync.client import Manager
+from socketio_sync.client import connect
 from socketio_sync.engine.connection import Connection
 from socketio_sync.engine.engine import Engine
 from socketio_sync.exceptions import AckTimeout
@@ -46,6 +49,7 @@ __all__ = [
     "AckTimeout",
     "ArgumentsError",
     "BroadcastOperator",
+    "Client",
     "ConnectError",
     "Connection",
     "DisconnectDetails",
@@ -54,6 +58,7 @@ __all__ = [
     "Engine",
     "Handshake",
     "LimitError",
+    "Manager",
     "Namespace",
     "ParentNamespace",
     "RemoteSocket",
@@ -65,5 +70,6 @@ __all__ = [
     "TransportError",
     "WSGIApp",
     "adapters",
+    "connect",
     "parsers",
 ]

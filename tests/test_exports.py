@@ -13,6 +13,7 @@ NAMES = {
     "AckTimeout",
     "ArgumentsError",
     "BroadcastOperator",
+    "Client",
     "ConnectError",
     "Connection",
     "DisconnectDetails",
@@ -21,6 +22,7 @@ NAMES = {
     "Engine",
     "Handshake",
     "LimitError",
+    "Manager",
     "Namespace",
     "ParentNamespace",
     "RemoteSocket",
@@ -32,6 +34,7 @@ NAMES = {
     "TransportError",
     "WSGIApp",
     "adapters",
+    "connect",
     "parsers",
 }
 
