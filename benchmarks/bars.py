@@ -72,7 +72,11 @@ BARS = [
     ),
     *(_against(f"echo-{size}-{kind}", 1.0, "node") for size in ("16k", "1m") for kind in ("text", "binary")),
     _against("storm", 0.6, "node"),
-    *(bar for ours in ("ours", "ours-threads") for bar in (_kib(ours), _against("memory", 0.6, "node", ours, "connection_bytes"))),
+    *(
+        bar
+        for ours in ("ours", "ours-threads")
+        for bar in (_kib(ours), _against("memory", 0.6, "node", ours, "connection_bytes"))
+    ),
     _against("idle", 0.6, "node"),
     _against("ack", 0.8, "node", "ours-threads"),
     _against("ack", 0.15, "pysio-threads", "ours-threads"),

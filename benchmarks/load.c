@@ -510,8 +510,8 @@ static size_t read_frames(struct stream *s, const char *bytes, size_t length) {
     return at;
 }
 
-/* Removes the chunks' heads; the length of what is left, or -1 if the last has not come. */
-static long unchunk(char *body, size_t length) {
+/* The length of all chunks together, or -1 if the last has not come. `join`: removes what stands between them. */
+static long chunks(char *body, size_t length, bool join) {
     size_t from = 0, to = 0;
     for (;;) {
         char *line = memmem(body + from, length - from, "\r\n", 2);
@@ -519,7 +519,7 @@ static long unchunk(char *body, size_t length) {
         size_t size = strtoul(body + from, NULL, 16), start = line + 2 - body;
         if (length < start + size + 2) return -1;
         if (size == 0) return (long)to;
-        memmove(body + to, body + start, size);
+        if (join) memmove(body + to, body + start, size);
         to += size;
         from = start + size + 2;
     }
@@ -545,8 +545,9 @@ static void read_response(struct stream *s) {
     char *body = end + 4;
     size_t come = s->in.data + s->in.length - body;
     const char *sized = header(head, end, "content-length:"), *close = header(head, end, "connection: close");
-    long length = sized ? (long)strtoul(sized, NULL, 10) : unchunk(body, come);
+    long length = sized ? (long)strtoul(sized, NULL, 10) : chunks(body, come, false);
     if (length < 0 || (sized && come < (size_t)length)) return;
+    if (!sized) chunks(body, come, true);
     s->waiting = false;
     if (s->in.length < 12 || memcmp(head + 9, "200", 3)) {
         failed("a response", head, s->in.length);

@@ -60,7 +60,7 @@ class Processes:
         return found
 
     def cpu(self) -> float:
-        """Seconds of CPU time so far, utime and stime of all threads; to the nanosecond, where /proc rounds to 10 ms."""
+        """Seconds of CPU time so far: utime and stime of /proc, which rounds to 10 ms, to the nanosecond."""
         return sum(time.clock_gettime((~pid << 3) | CPU_CLOCK) for pid in self.pids())
 
     def memory(self) -> int:
@@ -107,13 +107,14 @@ class Load:
 
 
 @contextmanager
-def running(server: Server, workload: Workload, core: int) -> Iterator[tuple[Processes, int]]:
+def running(server: Server, workload: Workload, settings: Settings) -> Iterator[tuple[Processes, int]]:
     """The server's processes and port; killed afterwards."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | server.environment | {"PING_INTERVAL": str(workload.ping_interval)}
-    command = ["taskset", "-c", str(core), *server.command(port)]
+    ping_interval = 1 if settings.quick else workload.ping_interval
+    environment = os.environ | server.environment | {"PING_INTERVAL": str(ping_interval)}
+    command = ["taskset", "-c", str(settings.server_core), *server.command(port)]
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             command, cwd=HERE.parent, env=environment, stdout=output, stderr=output, start_new_session=True
@@ -157,7 +158,7 @@ def busy_seconds(core: int) -> float:
 def measure(workload: Workload, server: Server, settings: Settings) -> dict[str, Any]:
     """One run; see ``_under_load`` for what is in the result. Raises Failed."""
     arguments = workload.load.split() + (workload.quick.split() if settings.quick else [])
-    with running(server, workload, settings.server_core) as (processes, port):
+    with running(server, workload, settings) as (processes, port):
         Load(port, ["ack", "clients=10"], settings.load_core).close()  # what is made at the first connection is made
         time.sleep(SETTLE)
         memory, cpu = processes.memory(), processes.cpu()
@@ -179,13 +180,14 @@ def _under_load(
         raise Failed(f"only {connected} of {load.connected['wanted']} clients could connect")
     time.sleep(min(workload.rest, 1) if settings.quick else workload.rest or SETTLE)
     result: dict[str, Any] = {"workload": workload.name, "base_bytes": memory, "connected": connected}
-    if connected:
+    if connected and "fill=" not in workload.load:  # those who fill hold a thousand rooms each
         result["connects_per_second"] = connected / load.connected["seconds"]
         result["connect_cpu"] = (processes.cpu() - cpu) / connected * 1e6
         result["connection_bytes"] = (processes.memory() - memory) / connected
-    seconds = settings.seconds if settings.quick or workload.seconds is None else workload.seconds
-    if workload.seconds != 0:
-        result |= _window(processes, load, settings, 0 if workload.seconds else settings.warm_up, seconds)
+    if workload.seconds is None:
+        result |= _window(processes, load, settings, settings.warm_up, settings.seconds)
+    elif workload.seconds:
+        result |= _window(processes, load, settings, 0, 2 if settings.quick else workload.seconds)
     return result
 
 
@@ -204,10 +206,5 @@ def _window(processes: Processes, load: Load, settings: Settings, warm_up: float
     messages = ran["messages"]
     if not messages:
         raise Failed("no message did its round")
-    return ran | shares | {
-        "cpu": spent / messages * 1e6,
-        "cpu_share": spent / took,
-        "load_cpu": ran["load_cpu"] / messages * 1e6,
-        "load_share": ran["load_cpu"] / took,
-        "used_bytes": processes.memory(),
-    }
+    costs = {"cpu": spent / messages * 1e6, "cpu_share": spent / took}
+    return ran | shares | costs | {"load_cpu": ran["load_cpu"] / messages * 1e6, "load_share": ran["load_cpu"] / took}

@@ -1,8 +1,9 @@
-"""Results to tables and plots."""
+"""Results to tables: for a terminal, and as reStructuredText for the documentation."""
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,52 +12,77 @@ from benchmarks import servers
 from benchmarks import workloads
 
 BUSIEST_LOAD = 0.85
-"""Above this share of its core the load generator may hold the server up, and the run does not count."""
+"""Where more of the load generator's core was busy, the server may have waited for it: such a run is disturbed."""
+
+COLUMNS = [
+    "server",
+    "CPU µs",
+    "of Node",
+    "spread",
+    "rate/s",
+    "p50 ms",
+    "p99 ms",
+    "CPU µs/connect",
+    "KiB/client",
+    "load µs",
+    "its core",
+]
 
 Run = dict[str, Any]
 
 
 def problem(run: Run) -> str | None:
-    """Why a run does not count."""
+    """Why a run came to nothing."""
     if "failed" in run:
         return str(run["failed"])
     for key in ("errors", "lost", "unanswered"):
         if run.get(key):
             return f"{run[key]} {key}"
-    if run.get("load_core_share", 0) > BUSIEST_LOAD:
-        own = run["load_share"]
-        return f"the load's core was {run['load_core_share']:.0%} busy, {own:.0%} with the load generator"
     return None
 
 
+def disturbed(run: Run) -> bool:
+    return float(run.get("load_core_share", 0)) > BUSIEST_LOAD
+
+
 class Figures:
-    """Medians of the runs that count."""
+    """Medians of the runs: of the undisturbed ones, if there are any."""
 
     def __init__(self, results: dict[str, Any]) -> None:
         self.runs: dict[tuple[str, str], list[Run]] = {}
         for run in results["runs"]:
             self.runs.setdefault((run["workload"], run["server"]), []).append(run)
 
-    def valid(self, workload: str, server: str) -> list[Run]:
+    def good(self, workload: str, server: str) -> list[Run]:
         return [run for run in self.runs.get((workload, server), []) if problem(run) is None]
 
+    def disturbed(self, workload: str, server: str) -> bool:
+        """All that there is was."""
+        return all(disturbed(run) for run in self.good(workload, server))
+
+    def values(self, workload: str, server: str, key: str) -> list[float]:
+        good = self.good(workload, server)
+        return [run[key] for run in [run for run in good if not disturbed(run)] or good if key in run]
+
     def __call__(self, workload: str, server: str, key: str) -> float | None:
-        values = [run[key] for run in self.valid(workload, server) if key in run]
+        values = self.values(workload, server, key)
         return statistics.median(values) if values else None
 
 
-COLUMNS = ["server", "CPU µs", "of Node", "rate /s", "p50 ms", "p99 ms", "CPU µs/connect", "KiB/client", "load µs", "load's core"]
-
-
 def line_of(run: Run) -> str:
-    """One run, while it is watched."""
-    start = f"{run['workload']:16} {run['server']:14} "
-    if "failed" in run:
-        return f"{start} failed: {run['failed']}"
-    parts = [f"{key} {run[key] / scale:.{digits}f}" for key, scale, digits in (
-        ("cpu", 1, 2), ("rate", 1, 0), ("p50", 1000, 2), ("p99", 1000, 2), ("connect_cpu", 1, 0),
-        ("connection_bytes", 1024, 1), ("load_core_share", 1, 2), ("load_share", 1, 2)) if key in run]
-    return start + ", ".join(parts) + (f" NOT VALID: {problem(run)}" if problem(run) else "")
+    """One run, for those who watch."""
+    shown = [
+        ("cpu", "CPU", 1, "µs"),
+        ("rate", "", 1, "/s"),
+        ("p50", "p50", 1000, "ms"),
+        ("p99", "p99", 1000, "ms"),
+        ("connection_bytes", "", 1024, "KiB/client"),
+        ("load_share", "load", 0.01, "%"),
+        ("load_core_share", "its core", 0.01, "%"),
+    ]
+    parts = [f"{name} {run[key] / scale:,.1f} {unit}".strip() for key, name, scale, unit in shown if run.get(key)]
+    note = problem(run) or ("disturbed" if disturbed(run) else "")
+    return f"{run['workload']:15} {run['server']:14} {', '.join(parts)} {note}"
 
 
 def row(figures: Figures, workload: workloads.Workload, server: str) -> list[str]:
@@ -66,64 +92,123 @@ def row(figures: Figures, workload: workloads.Workload, server: str) -> list[str
         value = figures(workload.name, server, key)
         return "" if value is None else f"{value / scale:,.{digits}f}"
 
-    key = "connection_bytes" if workload.seconds == 0 else "cpu"
+    key = workload.key
     own, node = figures(workload.name, server, key), figures(workload.name, "node", key)
-    share = figures(workload.name, server, "load_core_share")
+    values = figures.values(workload.name, server, key)
+    timed = workload.name != "idle"
     return [
-        servers.BY_NAME[server].label,
+        servers.BY_NAME[server].label + (" *" if figures.disturbed(workload.name, server) else ""),
         cell("cpu", 1 if (own or 0) < 1000 else 0),
         f"{own / node:.2f}" if own and node else "",
-        "" if workload.name == "idle" else cell("rate", 0),
-        "" if workload.name == "idle" else cell("p50", 2, 1000),
-        "" if workload.name == "idle" else cell("p99", 2, 1000),
+        f"{(max(values) - min(values)) / statistics.median(values):.0%}" if len(values) > 1 else "",
+        cell("rate", 0) if timed else "",
+        cell("p50", 2, 1000) if timed else "",
+        cell("p99", 2, 1000) if timed else "",
         cell("connect_cpu", 0),
         cell("connection_bytes", 1, 1024),
         cell("load_cpu", 2),
-        "" if share is None else f"{share:.0%}",
+        cell("load_core_share", 0, 0.01) + "%" if workload.seconds != 0 else "",
     ]
 
 
-def rows(figures: Figures) -> list[tuple[workloads.Workload, list[list[str]], list[str]]]:
+def rows(figures: Figures) -> Iterator[tuple[workloads.Workload, list[list[str]], list[str]]]:
     """For each workload that was run: its rows, and what went wrong."""
-    found = []
     for workload in workloads.WORKLOADS:
         names = [server.name for server in servers.SERVERS if (workload.name, server.name) in figures.runs]
-        good = [name for name in names if figures.valid(workload.name, name)]
-        notes = [
-            f"{servers.BY_NAME[name].label}: {len(bad)} of {len(runs)} runs do not count: {bad[0]}"
-            for name in names
-            for runs in [figures.runs[workload.name, name]]
-            if (bad := [text for text in map(problem, runs) if text])
-        ]
+        notes = []
+        for name in names:
+            bad = [text for text in map(problem, figures.runs[workload.name, name]) if text]
+            if bad:
+                notes.append(f"{servers.BY_NAME[name].label}: {len(bad)} of the runs failed: {bad[0]}")
         if names:
-            found.append((workload, [row(figures, workload, name) for name in good], notes))
-    return found
+            yield workload, [row(figures, workload, name) for name in names if figures.good(workload.name, name)], notes
+
+
+def judgements(figures: Figures) -> Iterator[list[str]]:
+    """For each bar that was measured: what, its limit, the value, and whether it holds."""
+    for bar in bars.BARS:
+        value = bar.value(figures)
+        if value is not None:
+            yield [bar.what, f"{bar.limit:g}", f"{value:.2f}", "holds" if value <= bar.limit else "fails"]
 
 
 def table(results: dict[str, Any]) -> str:
     """For a terminal."""
-    figures, lines = Figures(results), []
+    figures = Figures(results)
+    lines = []
     for workload, cells, notes in rows(figures):
-        lines += ["", f"{workload.name}: {workload.title}; CPU for one {workload.unit}"]
-        widths = [max(len(line[at]) for line in [COLUMNS, *cells]) for at in range(len(COLUMNS))]
-        for line in [COLUMNS, *cells]:
-            lines.append("  ".join(text.rjust(width) if at else text.ljust(width) for at, (text, width) in enumerate(zip(line, widths, strict=True))))
-        lines += notes
-    judged = [line for line in judgements(figures) if line[2]]
+        lines += ["", f"{workload.name}: {workload.title}; CPU of the server for one {workload.unit}"]
+        lines += [*_aligned([COLUMNS, *cells]), *notes]
+    judged = list(judgements(figures))
     if judged:
-        lines += ["", *(f"{verdict:5} {what}: {value} (at most {limit})" for what, limit, value, verdict in judged)]
+        lines += ["", *_aligned([["bar", "at most", "is", ""], *judged])]
+    if any(disturbed(run) for run in results["runs"]):
+        lines += ["", f"* all runs disturbed: the load's core was more than {BUSIEST_LOAD:.0%} busy"]
     return "\n".join(lines)
 
 
-def judgements(figures: Figures) -> list[list[str]]:
-    """For each bar: what, its limit, the value, and whether it holds."""
-    judged = []
-    for bar in bars.BARS:
-        value = bar.value(figures)
-        shown = "" if value is None else f"{value:.2f}"
-        judged.append([bar.what, f"{bar.limit:g}", shown, "" if value is None else "holds" if value <= bar.limit else "fails"])
-    return judged
+def _aligned(cells: list[list[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        first, *rest = (
+            text.rjust(width) if at else text.ljust(width)
+            for at, (text, width) in enumerate(zip(line, widths, strict=True))
+        )
+        yield "  ".join([first, *rest]).rstrip()
+
+
+def page(results: dict[str, Any]) -> str:
+    """For the documentation: the bars, plots and tables."""
+    figures = Figures(results)
+    settings = results["settings"]
+    lines = [".. made by ``python -m benchmarks``; do not edit", "", *_title("The last run", "=")]
+    lines += [f"*{results['date']}*, by ``{results['command']}``: {settings['rounds']} rounds, windows of "]
+    lines[-1] += f"{settings['seconds']:g} s after {settings['warm_up']:g} s of warming up; medians."
+    lines += ["", *_list_table([], [[f"{key}", text] for key, text in results["machine"].items()], "15 85")]
+    missing = [f"{servers.BY_NAME[name].label} was left out: {reason}." for name, reason in results["missing"].items()]
+    lines += [*missing, "", *_title("What it is to come to", "-")]
+    lines += _list_table(["", "at most", "is", ""], list(judgements(figures)), "70 10 10 10")
+    lines += _title("Plots", "-")
+    lines += ["A bar that ends in » is longer than shown.", ""]
+    for name, alternative in PLOTS.items():
+        lines += [f".. image:: {name}.svg", f"   :alt: {alternative}", "   :width: 100%", ""]
+    lines += _title("Tables", "-")
+    lines += [_LEGEND, ""]
+    for workload, cells, notes in rows(figures):
+        lines += _title(workload.title[0].upper() + workload.title[1:], "~")
+        lines += [f"``{workload.load}``; CPU of the server for one {workload.unit}.", ""]
+        lines += _list_table(COLUMNS, cells, "28" + " 8" * 10)
+        lines += [line for note in notes for line in (note, "")]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+PLOTS = {
+    "cpu": "the servers' CPU time for each workload",
+    "latency": "the servers' latency for each workload",
+    "connections": "memory of a connection, and connections a second",
+}
+
+_LEGEND = f"""\
+*spread* is the difference of the largest and the smallest of the rounds' values, in parts of their median. *load µs* is
+the CPU time of the load generator for one message, *its core* how busy its core was with anything; above
+{BUSIEST_LOAD:.0%} a round counts only if no other is better, and \\* says so. A client's memory and the CPU time of its
+connecting are those of the whole crowd, from before the first connect until after the last."""
+
+
+def _title(text: str, line: str) -> list[str]:
+    return [text, line * len(text), ""]
+
+
+def _list_table(header: list[str], cells: list[list[str]], widths: str) -> list[str]:
+    lines = [".. list-table::"] + (["   :header-rows: 1"] if header else []) + [f"   :widths: {widths}", ""]
+    for line in ([header] if header else []) + cells:
+        lines += [f"   {'  -' if at else '* -'} {text}".rstrip() for at, text in enumerate(line)]
+    return [*lines, ""]
 
 
 def write(results: dict[str, Any], folder: Path) -> None:
-    pass
+    """The page and its plots. Needs matplotlib."""
+    from benchmarks import plots
+
+    (folder / "results.rst").write_text(page(results))
+    plots.draw(Figures(results), folder)

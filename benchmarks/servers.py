@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
+from pathlib import Path
 
 from benchmarks import setup_peers
 from benchmarks.setup_peers import BUN
@@ -35,9 +36,13 @@ class Server:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def _gunicorn(python: str, *options: str) -> Callable[[int], list[str]]:
-    fixed = ["--worker-connections", str(CONNECTIONS), "--backlog", "4096", "--keep-alive", "60", "--log-level", "error"]
-    return lambda port: [python, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", *fixed, *options]
+def _program(*command: str | Path) -> Callable[[int], list[str]]:
+    return lambda port: [*map(str, command), str(port)]
+
+
+def _gunicorn(python: str | Path, *options: str) -> Callable[[int], list[str]]:
+    common = f"--worker-connections {CONNECTIONS} --backlog 4096 --keep-alive 60 --log-level error".split()
+    return lambda port: [str(python), "-m", "gunicorn", "-b", f"127.0.0.1:{port}", *common, *options]
 
 
 def _ours() -> None:
@@ -55,46 +60,43 @@ def _bun() -> None:
         raise setup_peers.Unavailable("npm has no Bun for this machine")
 
 
+def _pysio() -> None:
+    setup_peers.install_python_packages()
+
+
 _OURS = "benchmarks.programs.ours:app"
 _THEIRS = ["--chdir", str(PROGRAMS), "python_socketio:app"]
-_PYTHON_SOCKETIO = str(PROGRAMS / "python_socketio.py")
-_PYTHON_SOCKETIO_ASGI = str(PROGRAMS / "python_socketio_asgi.py")
 
 SERVERS = [
     Server("ours", "ours, gunicorn gevent", _gunicorn(sys.executable, "-k", "gevent", _OURS), _ours),
-    Server("ours-pywsgi", "ours, pywsgi", lambda port: [sys.executable, "-m", "benchmarks.programs.ours", str(port)], _ours),
+    Server("ours-pywsgi", "ours, pywsgi", _program(sys.executable, "-m", "benchmarks.programs.ours"), _ours),
     Server(
         "ours-threads",
         "ours, gunicorn gthread, 2 threads",
         _gunicorn(sys.executable, "-k", "gthread", "--threads", "2", _OURS),
         _ours,
     ),
-    Server("node", "Node, socket.io with ws", lambda port: ["node", str(PROGRAMS / "node_server.js"), str(port)], _node),
-    Server("bun", "Bun, @socket.io/bun-engine", lambda port: [str(BUN), str(PROGRAMS / "bun_server.js"), str(port)], _bun),
-    Server(
-        "pysio-gevent",
-        "python-socketio, pywsgi",
-        lambda port: [str(PEER_PYTHON), _PYTHON_SOCKETIO, str(port)],
-        setup_peers.install_python_packages,
-    ),
+    Server("node", "Node", _program("node", PROGRAMS / "node_server.js"), _node),
+    Server("bun", "Bun", _program(BUN, PROGRAMS / "bun_server.js"), _bun),
+    Server("pysio-gevent", "python-socketio, pywsgi", _program(PEER_PYTHON, PROGRAMS / "python_socketio.py"), _pysio),
     Server(
         "pysio-gunicorn",
         "python-socketio, gunicorn gevent",
-        _gunicorn(str(PEER_PYTHON), "-k", "gevent", *_THEIRS),
-        setup_peers.install_python_packages,
+        _gunicorn(PEER_PYTHON, "-k", "gevent", *_THEIRS),
+        _pysio,
     ),
     Server(
         "pysio-threads",
         "python-socketio, gunicorn gthread",
-        _gunicorn(str(PEER_PYTHON), "-k", "gthread", "--threads", "200", *_THEIRS),
-        setup_peers.install_python_packages,
+        _gunicorn(PEER_PYTHON, "-k", "gthread", "--threads", "200", *_THEIRS),
+        _pysio,
         {"ASYNC_MODE": "threading"},
     ),
     Server(
         "pysio-uvicorn",
         "python-socketio, uvicorn uvloop",
-        lambda port: [str(PEER_PYTHON), _PYTHON_SOCKETIO_ASGI, str(port)],
-        setup_peers.install_python_packages,
+        _program(PEER_PYTHON, PROGRAMS / "python_socketio_asgi.py"),
+        _pysio,
     ),
 ]
 BY_NAME = {server.name: server for server in SERVERS}

@@ -20,7 +20,7 @@ PEER_PACKAGES = [
     "python-socketio",
     "gevent",
     "gevent-websocket",
-    "gunicorn",
+    "gunicorn[gevent]",
     "simple-websocket",
     "uvicorn",
     "uvloop",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-OURS = ("ours", "ours-pywsgi", "ours-threads")
 EVERYONE = ("ours", "ours-threads", "node", "bun", "pysio-gevent", "pysio-uvicorn")
+ALL_OURS = (*EVERYONE, "ours-pywsgi")
 MANY = ("ours", "ours-threads", "node", "bun", "pysio-uvicorn")
 
 
@@ -34,6 +34,11 @@ class Workload:
     seconds: float | None = None
     ping_interval: int = 25
     rest: float = 0
+
+    @property
+    def key(self) -> str:
+        """What it is about, in the results."""
+        return "connection_bytes" if self.seconds == 0 else "cpu"
 
 
 def _echo(name: str, title: str, size: int, clients: int, servers: tuple[str, ...]) -> list[Workload]:
@@ -76,11 +81,11 @@ WORKLOADS = [
         "ack round trip: 100 clients, 1 in flight",
         "message",
         "ack clients=100",
-        (*OURS, "node", "bun", "pysio-gevent", "pysio-threads", "pysio-uvicorn"),
+        (*ALL_OURS, "pysio-threads"),
     ),
-    Workload("pipelined", "acks: 100 clients, 16 in flight", "message", "ack clients=100 window=16", (*EVERYONE, OURS[1])),
+    Workload("pipelined", "acks: 100 clients, 16 in flight", "message", "ack clients=100 window=16", ALL_OURS),
     Workload("broadcast-100", "broadcast to 100", "delivery", "broadcast clients=100"),
-    Workload("broadcast-1000", "broadcast to 1,000", "delivery", "broadcast clients=1000", (*EVERYONE, OURS[1])),
+    Workload("broadcast-1000", "broadcast to 1,000", "delivery", "broadcast clients=1000", ALL_OURS),
     Workload("broadcast-8000", "broadcast to 8,000", "delivery", "broadcast clients=8000", quick="clients=100"),
     Workload(
         "rooms",
@@ -92,7 +97,7 @@ WORKLOADS = [
     *_echo("1k", "1 kB", 1_000, 20, EVERYONE),
     *_echo("16k", "16 kB", 16_000, 20, EVERYONE),
     *_echo("1m", "1 MB", 1_000_000, 4, MANY),  # gevent-websocket unmasks a megabyte byte by byte
-    Workload("storm", "connect, join, disconnect: 50 at once", "connection", "storm clients=50", (*EVERYONE, OURS[1])),
+    Workload("storm", "connect, join, disconnect: 50 at once", "connection", "storm clients=50", ALL_OURS),
     Workload(
         "idle",
         "8,000 idle clients, a ping every 5 s each",

@@ -1,4 +1,4 @@
-"""socketio_sync: ``gunicorn ... benchmarks.programs.ours:app``, or ``python -m benchmarks.programs.ours PORT`` for pywsgi."""
+"""socketio_sync: under gunicorn ``benchmarks.programs.ours:app``; by itself, with a port, on gevent's pywsgi."""
 
 from __future__ import annotations
 
