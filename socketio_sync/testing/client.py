@@ -186,6 +186,7 @@ class TestClient(_Sending, SocketHandlers):
             ConnectError: a middleware refuses, or the namespace.
             TransportError: the handshake is refused (``allow_request``, an origin, a limit, a server that was closed).
             RuntimeError: the server runs in real time already.
+            TypeError, ValueError: ``auth`` cannot be sent.
         """
         if self.connected:
             return

@@ -76,7 +76,7 @@ class Life:
         self._mailbox: Mailbox[Callable[[], object]]
         self._wire: Wire | None = None
         self._decoder: Any = None
-        self._auth: dict[str, Any] = {}
+        self._hello: EncodedPacket | None = None
         self._pid: str | None = None
         self._offset: str | None = None
         self._acks = self._no_acks()
@@ -107,10 +107,15 @@ class Life:
     # -- the connection ------------------------------------------------------------------------------------------------
 
     def begin(self, wire: Wire, auth: dict[str, Any]) -> None:
-        """Take a wire that was not opened yet; ``outcome`` will be set."""
+        """Take a wire that was not opened yet; ``outcome`` will be set.
+
+        Raises:
+            TypeError, ValueError: ``auth`` cannot be sent.
+        """
         assert self.stage is not None
         recovery = {} if self._pid is None else {"pid": self._pid, "offset": self._offset}
-        self._auth = {name: value for name, value in recovery.items() if value is not None} | auth
+        auth = {name: value for name, value in recovery.items() if value is not None} | auth
+        self._hello = self._encode(Packet(CONNECT, self.name, auth or None))
         self._decoder = self.server.parser.decoder(self.server.options.max_attachments)
         self._early.clear()
         self.refusal = None
@@ -157,7 +162,8 @@ class Life:
 
     def on_open(self) -> None:
         """Ask for the namespace."""
-        self.send(self._encode(Packet(CONNECT, self.name, self._auth or None)))
+        assert self._hello is not None
+        self.send(self._hello)
 
     def on_message(self, data: str | bytes) -> None:
         """A packet came, or a part of one."""

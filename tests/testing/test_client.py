@@ -189,6 +189,13 @@ def test_misuse(io):
     with pytest.raises(RuntimeError, match="connect first"):
         client.advance(1)
     assert repr(client) == "<TestClient not connected nsp='/'>"
+    with pytest.raises(TypeError, match="token.*only events and acknowledgements carry binary"):
+        TestClient(io, auth={"token": b"x"}).connect()
+    with pytest.raises(ValueError, match="max_http_buffer_size"):
+        TestClient(io, auth={"token": "x" * 1_000_000}).connect()
+    client.connect()
+    client.disconnect()
+    assert not io.engine.started
 
 
 # Events and answers

@@ -46,7 +46,7 @@ def test_the_example_of_the_documentation(run) -> None:
     (arguments,) = re.findall(r"python -m pytest (.+)", (ROOT / "examples/auction/auction.py").read_text())
     done = run(*arguments.split(), cwd=ROOT)
     assert done.returncode == 0, done.stdout
-    assert "7 passed" in done.stdout
+    assert "8 passed" in done.stdout
 
 
 def test_the_clients_of_the_fixture_leave_when_the_test_ends(run, tmp_path: Path) -> None:
