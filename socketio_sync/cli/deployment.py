@@ -13,7 +13,6 @@ from typing import Any
 
 from socketio_sync.cli.findings import Finding
 from socketio_sync.cli.findings import fault
-from socketio_sync.cli.findings import note
 from socketio_sync.cli.findings import ok
 from socketio_sync.cli.findings import warning
 from socketio_sync.cli.probe import Answer
@@ -22,6 +21,9 @@ from socketio_sync.cli.probe import WebSocket
 from socketio_sync.cli.probe import reason_of
 
 _FAILURES = (OSError, HTTPException)
+
+# Engine.IO's code for what is forbidden.
+_FORBIDDEN = 4
 
 # With two workers all of so many sessions stay with theirs by chance once in 64 times.
 _SESSIONS = 6
@@ -41,20 +43,15 @@ Apache: ProxyPass with upgrade=websocket. haproxy and Caddy do it by themselves;
 _PASS_HOST = """\
 The origin is compared with the header Host. If a proxy changes it, let it pass it on. nginx:
     proxy_set_header Host $http_host;
-Else name the origin in the server's option cors_allowed_origins."""
+If your pages come from elsewhere, give --origin; else name the origin in cors_allowed_origins."""
 
 
 class Stop(Exception):
     """There is no sense in looking further."""
 
 
-def check_url(deployment: Deployment, origin: str | None, idle: bool) -> Iterator[Finding]:
-    """Look at one, step by step.
-
-    Args:
-        origin: a page's, that shall be allowed to connect.
-        idle: wait for a ping in silence, which takes as long as the server's ping_interval.
-    """
+def check_url(deployment: Deployment, idle: bool) -> Iterator[Finding]:
+    """Look at one, step by step; ``idle``: wait for a ping in silence, as long as the server's ping_interval is."""
     try:
         yield from _check_tls(deployment)
         handshake = yield from _check_handshake(deployment)
@@ -62,7 +59,6 @@ def check_url(deployment: Deployment, origin: str | None, idle: bool) -> Iterato
         if sticky:
             yield from _check_polling(deployment)
         yield from _check_websocket(deployment, handshake, idle)
-        yield from _check_cors(deployment, origin)
     except Stop:
         return
     except _FAILURES as error:
@@ -111,9 +107,11 @@ def _expiry(not_after: str, version: str) -> Finding:
 
 
 def _check_handshake(deployment: Deployment) -> Generator[Finding, None, dict[str, Any]]:
-    """Open a session by long-polling as a page of the same origin does; returns what the server announces."""
+    """Open a session by long-polling as a page does; returns what the server announces."""
     try:
-        answer = deployment.ask("transport=polling", Origin=deployment.origin)
+        answer = deployment.ask("transport=polling")
+        if answer.error is not None and answer.error["code"] == _FORBIDDEN:
+            answer = yield from _without_origin(deployment, answer)
     except _FAILURES as error:
         cure = "Look into the logs of the proxy and of the server."
         if deployment.tls is None:
@@ -128,7 +126,21 @@ def _check_handshake(deployment: Deployment) -> Generator[Finding, None, dict[st
     yield ok(f"{where}: a session was opened by long-polling in {answer.seconds * 1000:.0f} ms")
     yield ok(f"ping every {opened['pingInterval'] / 1000:g} s, messages up to {opened.get('maxPayload', 0)} bytes")
     _leave(deployment, opened["sid"])
+    if deployment.page not in (None, deployment.origin):
+        yield _check_cors(deployment.page, answer)
     return opened
+
+
+def _without_origin(deployment: Deployment, refusal: Answer) -> Generator[Finding, None, Answer]:
+    """Whether the origin is to blame for a refusal; if so, go on without one."""
+    page, deployment.page = deployment.page, None
+    answer = deployment.ask("transport=polling")
+    if answer.status != 200:
+        return refusal
+    own = page == deployment.origin
+    cure = _PASS_HOST if own else f"cors_allowed_origins=[{page!r}] in the server's options."
+    yield fault(f"pages of {page}{' itself' if own else ''} are refused", cure)
+    return answer
 
 
 def _opened(text: str) -> dict[str, Any] | None:
@@ -148,10 +160,7 @@ def _explain(deployment: Deployment, answer: Answer) -> Finding:
     """Why the handshake was not answered by an open packet."""
     error = answer.error
     url = f"{deployment.origin}{deployment.path}"
-    if error is not None and error["code"] == 4:
-        without = deployment.ask("transport=polling")
-        if without.status == 200:
-            return fault(f"pages of {deployment.origin} itself are refused: {error['message']}", _PASS_HOST)
+    if error is not None and error["code"] == _FORBIDDEN:
         return fault(f"the server refuses us: {error['message']}", "allow_request or a middleware of yours says so.")
     if error is not None and error["code"] == 0:
         return fault("the server has no long-polling", "transports=('websocket',) there? Then look with a client.")
@@ -174,7 +183,7 @@ def _explain(deployment: Deployment, answer: Answer) -> Finding:
 def _check_sessions(deployment: Deployment) -> Generator[Finding, None, bool]:
     """Whether further requests reach the same worker; returns it, too."""
     for _ in range(_SESSIONS):
-        opened = _opened(deployment.ask("transport=polling", Origin=deployment.origin).text)
+        opened = _opened(deployment.ask("transport=polling").text)
         if opened is None:
             yield warning("a second session was refused", "max_connections, or a limit of the proxy?")
             return False
@@ -193,7 +202,7 @@ def _check_sessions(deployment: Deployment) -> Generator[Finding, None, bool]:
 
 def _check_polling(deployment: Deployment) -> Iterator[Finding]:
     """A poll that waits is answered as soon as the server has something: nothing on the way holds it back."""
-    opened = _opened(deployment.ask("transport=polling", Origin=deployment.origin).text)
+    opened = _opened(deployment.ask("transport=polling").text)
     if opened is None:
         return
     session = f"transport=polling&sid={opened['sid']}"
@@ -235,7 +244,7 @@ def _explain_upgrade(answer: Answer) -> Finding:
     error = answer.error
     if answer.status == 101:
         return fault("a WebSocket was answered with a wrong key: something on the way made the answer up", _PASS_ON)
-    if error is not None and error["code"] == 4:
+    if error is not None and error["code"] == _FORBIDDEN:
         return fault(f"the WebSocket is refused: {error['message']}", _PASS_HOST)
     if error is not None and error["code"] == 3:
         return fault("the upgrade to a WebSocket is swallowed on the way: the server saw a plain request", _PASS_ON)
@@ -269,23 +278,13 @@ def _silence(websocket: WebSocket, ping_interval: float) -> Finding:
     return ok(f"a WebSocket that was silent for {ping_interval:g} s still lives")
 
 
-def _check_cors(deployment: Deployment, origin: str | None) -> Iterator[Finding]:
-    if origin is None:
-        yield note("pages of other origins were not tried", "--origin https://www.example.org")
-        return
-    answer = deployment.ask("transport=polling", Origin=origin)
-    opened = _opened(answer.text) if answer.status == 200 else None
-    if opened is None:
-        cure = f"cors_allowed_origins=[{origin!r}] in the server's options."
-        yield fault(f"pages of {origin} are refused: status {answer.status}", cure)
-        return
-    _leave(deployment, opened["sid"])
+def _check_cors(page: str | None, answer: Answer) -> Finding:
+    """Whether a browser would let a page of another origin read the answer."""
     allowed = answer.headers.get_all("Access-Control-Allow-Origin") or []
     if len(allowed) > 1:
         cure = "The server and the proxy, or two wrappers, add it: only Socket.IO may, for this path."
-        yield fault(f"Access-Control-Allow-Origin came {len(allowed)} times: browsers refuse that", cure)
-    elif allowed not in ([origin], ["*"]):
+        return fault(f"Access-Control-Allow-Origin came {len(allowed)} times: browsers refuse that", cure)
+    if allowed not in ([page], ["*"]):
         cure = "A proxy or a wrapper takes the header away or changes it: leave this path alone there."
-        yield fault(f"browsers refuse pages of {origin}: Access-Control-Allow-Origin is {allowed}", cure)
-    else:
-        yield ok(f"pages of {origin} may connect")
+        return fault(f"browsers refuse pages of {page}: Access-Control-Allow-Origin is {allowed}", cure)
+    return ok(f"pages of {page} may connect")

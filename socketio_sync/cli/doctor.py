@@ -23,7 +23,7 @@ from socketio_sync.cli.probe import Deployment
 @click.option("--url", help="A running deployment, as in https://example.org.")
 @click.option("--path", default="/socket.io/", show_default=True, help="Where Socket.IO is there.")
 @click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Send it too; may be repeated.")
-@click.option("--origin", help="Try as a page of this origin, as in https://www.example.org.")
+@click.option("--origin", help="Come as a page of this origin, if pages are elsewhere.")
 @click.option("--idle", is_flag=True, help="Wait for a ping in silence, some 25 s: does a proxy cut it?")
 @click.option("--timeout", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Of each request.")
 def doctor(
@@ -43,10 +43,10 @@ def doctor(
     findings = []
     if url is not None:
         try:
-            deployment = Deployment(url, path, parse_headers(headers), timeout)
+            deployment = Deployment(url, path, parse_headers(headers), origin, timeout)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--url") from None
-        findings += show(deployment.origin, check_url(deployment, origin, idle))
+        findings += show(deployment.origin, check_url(deployment, idle))
     if target is not None:
         findings += show(target, check_app(target))
     if target is None and url is None:

@@ -56,12 +56,13 @@ class Deployment:
 
     Attributes:
         origin: scheme, host and port.
+        page: the origin of the page that we are; None: of none.
         path: of the Socket.IO server.
         tls: the context for https, None for http.
         cookies: what the deployment has set, sent again as a browser does.
     """
 
-    def __init__(self, url: str, path: str, headers: Mapping[str, str], timeout: float) -> None:
+    def __init__(self, url: str, path: str, headers: Mapping[str, str], page: str | None, timeout: float) -> None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         self.secure = parts.scheme in ("https", "wss")
         if not parts.hostname or parts.scheme not in ("http", "https", "ws", "wss"):
@@ -71,6 +72,7 @@ class Deployment:
         default = self.port == (443 if self.secure else 80)
         name = f"[{self.host}]" if ":" in self.host else self.host
         self.origin = f"{'https' if self.secure else 'http'}://{name}{'' if default else f':{self.port}'}"
+        self.page: str | None = page or self.origin
         self.path = f"/{path.strip('/')}/"
         self.tls = ssl.create_default_context() if self.secure else None
         self.cookies: dict[str, str] = {}
@@ -98,6 +100,8 @@ class Deployment:
     def begin(self, query: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Pending:
         """Send a request, and leave its answer for later."""
         sent = {**self._headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        if self.page is not None:
+            sent["Origin"] = self.page
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         connection = self.connect()
@@ -119,7 +123,6 @@ class Deployment:
             Connection="Upgrade",
             Sec_WebSocket_Key=key,
             Sec_WebSocket_Version="13",
-            Origin=self.origin,
         )
         return WebSocket(pending, key)
 
