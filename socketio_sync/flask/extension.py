@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import builtins
 import re
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
-from typing import TypeVar
 
 import flask
 
-from socketio_sync.exceptions import ConnectError
 from socketio_sync.flask.context import EventContext
 from socketio_sync.flask.context import current
-from socketio_sync.flask.context import describe_event
-from socketio_sync.flask.errors import ConnectionRefusedError
 from socketio_sync.flask.errors import Reason
-from socketio_sync.flask.errors import reason_of
-from socketio_sync.flask.namespace import Namespace
+from socketio_sync.flask.events import Events
 from socketio_sync.flask.options import server_options
 from socketio_sync.flask.routing import ANY
 from socketio_sync.flask.routing import RoutedServer
-from socketio_sync.flask.routing import Routes
-from socketio_sync.flask.routing import UserHandler
 from socketio_sync.flask.routing import namespace_name
 from socketio_sync.flask.sending import CALL_OPTIONS
 from socketio_sync.flask.sending import EMIT_OPTIONS
@@ -34,19 +25,15 @@ from socketio_sync.flask.sending import payload
 from socketio_sync.flask.sending import room_names
 from socketio_sync.flask.sending import space
 from socketio_sync.flask.test_client import SocketIOTestClient
-from socketio_sync.flask.test_client import Watch
 from socketio_sync.flask.web_server import WebServer
-from socketio_sync.handler import Handler
 from socketio_sync.runtime import native
 from socketio_sync.runtime.base import Task
 from socketio_sync.server.server import Server
 from socketio_sync.server.socket import Socket
 from socketio_sync.wsgi.app import WSGIApp
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
-
-class SocketIO:
+class SocketIO(Events):
     """A Socket.IO server beside a Flask application.
 
     Args:
@@ -68,15 +55,12 @@ class SocketIO:
     reason = Reason
 
     def __init__(self, app: flask.Flask | None = None, **kwargs: Any) -> None:
+        super().__init__()
         self.manage_session = True
         self.server_options: dict[str, Any] = {}
-        self.exception_handlers: dict[str, Callable[[Exception], Any]] = {}
-        self.default_exception_handler: Callable[[Exception], Any] | None = None
-        self._routes = Routes()
         self._server: RoutedServer | None = None
         self._web_server = WebServer()
-        self._watch: Watch | None = None
-        if app is not None or kwargs.get("message_queue") is not None:
+        if app is not None or kwargs.get("message_queue"):
             self.init_app(app, **kwargs)
         else:
             self.server_options.update(kwargs)
@@ -149,66 +133,6 @@ class SocketIO:
         if name == "auto":
             name = "gevent" if native.patched("socket") else "threads"
         return "gevent" if name == "gevent" else "threading"
-
-    # -- registering ---------------------------------------------------------------------------------------------------
-
-    def on(self, message: str, namespace: str | None = None) -> Callable[[Function], Function]:
-        """Decorate the handler of an event; it replaces an earlier one.
-
-        Args:
-            message: the event's name. "connect" is called with the client's auth and "disconnect" with the reason, if
-                they take it; "*" is called with the name and the arguments of events that nothing else handles.
-            namespace: "/" unless another one is named; "*" for those that have no handler of their own.
-        """
-        name = namespace_name(namespace)
-
-        def decorator(handler: Function) -> Function:
-            self._routes.add(name, message, handler)
-            self._open(name)
-            return handler
-
-        return decorator
-
-    def on_event(self, message: str, handler: Callable[..., Any], namespace: str | None = None) -> None:
-        """Register the handler of an event, as ``on`` does."""
-        self.on(message, namespace=namespace)(handler)
-
-    def event(self, *args: Any, **kwargs: Any) -> Any:
-        """Decorate the handler of the event that is named as the function; ``namespace`` may be given."""
-        if len(args) == 1 and not kwargs and callable(args[0]):
-            return self.on(args[0].__name__)(args[0])
-
-        def decorator(handler: Any) -> Any:
-            return self.on(handler.__name__, *args, **kwargs)(handler)
-
-        return decorator
-
-    def on_namespace(self, namespace_handler: Namespace) -> None:
-        """Register a class-based namespace.
-
-        Raises:
-            ValueError: it is no instance of Namespace.
-        """
-        if not isinstance(namespace_handler, Namespace):
-            raise ValueError(f"on_namespace() takes an instance of a subclass of Namespace, not {namespace_handler!r}")
-        namespace_handler.socketio = self
-        self._routes.classes[namespace_handler.namespace] = namespace_handler
-        self._open(namespace_handler.namespace)
-
-    def on_error(self, namespace: str | None = None) -> Callable[[Function], Function]:
-        """Decorate ``handler(exception)`` for what the handlers of a namespace raise; what it returns is the answer."""
-        name = namespace_name(namespace)
-
-        def decorator(exception_handler: Function) -> Function:
-            self.exception_handlers[name] = _checked(exception_handler)
-            return exception_handler
-
-        return decorator
-
-    def on_error_default(self, exception_handler: Function) -> Function:
-        """Decorate ``handler(exception)`` for the namespaces that have none of their own."""
-        self.default_exception_handler = _checked(exception_handler)
-        return exception_handler
 
     def _open(self, name: str) -> None:
         if self._server is not None and name != ANY:
@@ -316,103 +240,6 @@ class SocketIO:
         asking = current()
         return asking.socket.server if asking is not None and asking.extension is self else self.server
 
-    def _callback(self, callback: Callable[..., Any]) -> Callable[..., Any]:
-        """Call it as a handler of the client whose event is handled now, if there is one."""
-        handler = UserHandler("an answer", callback)
-        asked = current()
-
-        def answered(*args: Any) -> Any:
-            answering = current()
-            with ExitStack() as stack:
-                if asked is not None and (answering is None or answering.socket is not asked.socket):
-                    stack.enter_context(EventContext(self, asked.app, asked.socket, None))
-                return handler.call(args) if current() is None else self._run(handler, None, args, args)
-
-        return answered
-
-    # -- called by the server ------------------------------------------------------------------------------------------
-
-    def _life_cycle(self, namespaces: Any) -> dict[str, Callable[..., Any]]:
-        """What is called for a client's coming and going."""
-        accepted = namespaces is None or namespaces == ANY or "/" in map(namespace_name, namespaces)
-
-        def admit(socket: Socket) -> None:
-            if socket.nsp.name == "/" and not accepted and "/" not in self._routes.namespaces:
-                raise ConnectError("Invalid namespace")  # the server has it always
-            self._connect(socket)
-
-        return {"middleware": admit, "connect": self._come_back, "disconnecting": self._leave}
-
-    def _connect(self, socket: Socket) -> None:
-        """Run the connect handler, before the client is accepted.
-
-        Raises:
-            ConnectError: it refuses.
-        """
-        auth = socket.auth or None
-        try:
-            result = self._dispatch(socket, "connect", (socket.environ, auth), (auth,))
-        except builtins.ConnectionRefusedError:
-            raise ConnectError("Connection refused by server") from None
-        if result is False:
-            raise ConnectionRefusedError()
-
-    def _come_back(self, socket: Socket) -> bool | None:
-        """Run it for a recovered client too, for which the server may skip what comes before the acceptance."""
-        recovery = socket.server.options.connection_state_recovery
-        if not socket.recovered or recovery is None or not recovery.skip_middlewares:
-            return None
-        try:
-            self._connect(socket)
-        except ConnectError:
-            return False
-        return None
-
-    def _leave(self, socket: Socket, reason: str, details: Any) -> None:
-        """Run the disconnect handler while the client's rooms are known."""
-        values = (reason_of(reason),)
-        self._dispatch(socket, "disconnect", values, values)
-
-    def _handle_event(self, event: str, socket: Socket, *args: Any) -> Any:
-        """Run the handler of a client's event; its value answers."""
-        return self._dispatch(socket, event, args, args)
-
-    def _dispatch(self, socket: Socket, event: str, args: tuple[Any, ...], given: tuple[Any, ...]) -> Any:
-        """Call what handles an event: ``args`` is what ``request.event`` shows, ``given`` what a function gets."""
-        watch = self._watch
-        with ExitStack() as stack:
-            if watch is not None:
-                stack.enter_context(watch)
-            route = self._routes.find(socket.nsp.name, event)
-            if isinstance(route, Namespace):
-                return route.trigger_event(event, socket.id, *args)
-            if route is None:
-                return None
-            if route.message == ANY:
-                args = given = (event, *args)
-            return self._run(route, route.message, args, given)
-
-    def _run(self, handler: UserHandler, message: str | None, args: tuple[Any, ...], given: tuple[Any, ...]) -> Any:
-        """Call a function of the user; what it raises goes to the handler of errors, whose value is the answer then."""
-        describe_event(message, args)
-        try:
-            return handler.call(given)
-        except ConnectError:
-            raise
-        except Exception as error:
-            namespace = flask.request.namespace  # type: ignore[attr-defined]
-            mend = self.exception_handlers.get(namespace, self.default_exception_handler)
-            if mend is None:
-                raise
-            return self._mended(message, error, mend)
-
-    def _mended(self, message: str | None, error: Exception, mend: Callable[[Exception], Any]) -> Any:
-        """What a handler of errors answers. Nobody comes in by an error in a connect handler."""
-        value = mend(error)
-        if message == "connect":
-            raise ConnectError("internal error") from error
-        return value
-
     # -- running -------------------------------------------------------------------------------------------------------
 
     def run(self, app: flask.Flask, host: str | None = None, port: int | None = None, **kwargs: Any) -> None:
@@ -472,19 +299,6 @@ class SocketIO:
             auth=auth,
             flask_test_client=flask_test_client,
         )
-
-    def watch(self) -> Watch:
-        """For the test client: what its server's handlers do, from now on."""
-        if self._watch is None:
-            self._watch = Watch()
-        return self._watch
-
-
-def _checked(exception_handler: Function) -> Function:
-    if not callable(exception_handler):
-        raise ValueError("exception_handler must be callable")
-    Handler.inspect(exception_handler, "on_error", given=1)
-    return exception_handler
 
 
 def _own_sid() -> str:

@@ -7,14 +7,11 @@ from typing import Any
 
 import flask
 
+from socketio_sync.flask import sending
 from socketio_sync.flask.context import current
 from socketio_sync.flask.sending import CALL_OPTIONS
 from socketio_sync.flask.sending import EMIT_OPTIONS
 from socketio_sync.flask.sending import check_options
-from socketio_sync.flask.sending import find_socket
-from socketio_sync.flask.sending import joined_rooms
-from socketio_sync.flask.sending import room_names
-from socketio_sync.flask.sending import space
 
 if TYPE_CHECKING:
     from socketio_sync.flask.extension import SocketIO
@@ -84,23 +81,13 @@ def join_room(room: Any, sid: str | None = None, namespace: str | None = None) -
         LimitError: it would be in more than ``max_rooms``.
     """
     server, sid, namespace = _who("join_room", sid, namespace)
-    socket = find_socket(server, sid, namespace)
-    nsp = space(server, namespace)
-    if socket is not None:
-        socket.join(room_names(room))
-    elif nsp is not None:
-        nsp.to(sid).sockets_join(room_names(room))
+    sending.join(server, sid, room, namespace)
 
 
 def leave_room(room: Any, sid: str | None = None, namespace: str | None = None) -> None:
     """Let the client, or the one with this ``sid``, leave a room or a list of rooms."""
     server, sid, namespace = _who("leave_room", sid, namespace)
-    socket = find_socket(server, sid, namespace)
-    nsp = space(server, namespace)
-    if socket is not None:
-        socket.leave(room_names(room))
-    elif nsp is not None:
-        nsp.to(sid).sockets_leave(room_names(room))
+    sending.leave(server, sid, room, namespace)
 
 
 def close_room(room: Any, namespace: str | None = None) -> None:
@@ -113,12 +100,7 @@ def close_room(room: Any, namespace: str | None = None) -> None:
 def rooms(sid: str | None = None, namespace: str | None = None) -> list[str]:
     """The rooms of the client, or of the one with this ``sid``; one of them is its sid. [] if it is gone."""
     server, sid, namespace = _who("rooms", sid, namespace)
-    socket = find_socket(server, sid, namespace)
-    if socket is not None:
-        return sorted(joined_rooms(socket))
-    nsp = space(server, namespace)
-    found = [] if nsp is None else nsp.to(sid).fetch_sockets()
-    return sorted(found[0].rooms) if found else []
+    return sending.rooms_of(server, sid, namespace)
 
 
 def disconnect(sid: str | None = None, namespace: str | None = None, silent: bool = False) -> None:
@@ -128,12 +110,7 @@ def disconnect(sid: str | None = None, namespace: str | None = None, silent: boo
         silent: for compatibility; it does nothing.
     """
     server, sid, namespace = _who("disconnect", sid, namespace)
-    socket = find_socket(server, sid, namespace)
-    nsp = space(server, namespace)
-    if socket is not None:
-        socket.disconnect()
-    elif nsp is not None:
-        nsp.to(sid).disconnect_sockets()
+    sending.disconnect(server, sid, namespace)
 
 
 def _extension(name: str) -> SocketIO:

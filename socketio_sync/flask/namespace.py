@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from socketio_sync.exceptions import ConnectError
+from socketio_sync.flask import sending
 from socketio_sync.flask.routing import UserHandler
 from socketio_sync.flask.routing import namespace_name
 
@@ -92,6 +93,37 @@ class Namespace:
     def close_room(self, room: Any, namespace: str | None = None) -> None:
         """As ``SocketIO.close_room``, in this namespace."""
         self.socketio.close_room(room, namespace or self.namespace)
+
+    def call(
+        self,
+        event: str,
+        data: Any = None,
+        to: Any = None,
+        sid: str | None = None,
+        namespace: str | None = None,
+        timeout: float | None = None,
+        ignore_queue: bool = False,
+    ) -> Any:
+        """As ``SocketIO.call``, in this namespace; ``sid`` is another name of ``to``."""
+        return self.socketio.call(
+            event, data, to=sid if to is None else to, namespace=namespace or self.namespace, timeout=timeout
+        )
+
+    def enter_room(self, sid: str, room: Any, namespace: str | None = None) -> None:
+        """Let a client join a room or a list of rooms."""
+        sending.join(self.socketio.server, sid, room, namespace or self.namespace)
+
+    def leave_room(self, sid: str, room: Any, namespace: str | None = None) -> None:
+        """Let a client leave a room or a list of rooms."""
+        sending.leave(self.socketio.server, sid, room, namespace or self.namespace)
+
+    def rooms(self, sid: str, namespace: str | None = None) -> list[str]:
+        """The rooms of a client."""
+        return sending.rooms_of(self.socketio.server, sid, namespace or self.namespace)
+
+    def disconnect(self, sid: str, namespace: str | None = None) -> None:
+        """Disconnect a client."""
+        sending.disconnect(self.socketio.server, sid, namespace or self.namespace)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.namespace!r}>"

@@ -177,7 +177,7 @@ def _forward(logger: logging.Logger, target: logging.Logger) -> None:
 
 def _refuse(error: type[Exception], text: str) -> Callable[[dict[str, Any], Any], None]:
     def translate(options: dict[str, Any], value: Any) -> None:
-        if value is not None:
+        if value:
             raise error(text)
 
     return translate

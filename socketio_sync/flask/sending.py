@@ -147,3 +147,43 @@ def ask(
     for remote in [] if nsp is None else nsp.to(sid).fetch_sockets():
         return remote.timeout(seconds).emit_with_ack(event, *args)
     raise left_error()
+
+
+def join(server: Server, sid: str, rooms: Any, namespace: str | None) -> None:
+    """Let a client join rooms; nothing happens if it is gone."""
+    socket = find_socket(server, sid, namespace)
+    nsp = space(server, namespace)
+    if socket is not None:
+        socket.join(room_names(rooms))
+    elif nsp is not None:
+        nsp.to(sid).sockets_join(room_names(rooms))
+
+
+def leave(server: Server, sid: str, rooms: Any, namespace: str | None) -> None:
+    """Let a client leave rooms."""
+    socket = find_socket(server, sid, namespace)
+    nsp = space(server, namespace)
+    if socket is not None:
+        socket.leave(room_names(rooms))
+    elif nsp is not None:
+        nsp.to(sid).sockets_leave(room_names(rooms))
+
+
+def rooms_of(server: Server, sid: str, namespace: str | None) -> list[str]:
+    """A client's rooms, its own one too; [] if it is gone."""
+    socket = find_socket(server, sid, namespace)
+    if socket is not None:
+        return sorted(joined_rooms(socket))
+    nsp = space(server, namespace)
+    found = [] if nsp is None else nsp.to(sid).fetch_sockets()
+    return sorted(found[0].rooms) if found else []
+
+
+def disconnect(server: Server, sid: str, namespace: str | None) -> None:
+    """Disconnect a client from a namespace."""
+    socket = find_socket(server, sid, namespace)
+    nsp = space(server, namespace)
+    if socket is not None:
+        socket.disconnect()
+    elif nsp is not None:
+        nsp.to(sid).disconnect_sockets()

@@ -83,7 +83,7 @@ class SocketIOTestClient:
         self.flask_test_client = flask_test_client
         self.eio_sid = uuid4().hex
         self._clients: dict[str, TestClient] = {}
-        self._watch = socketio.watch()
+        self._watch = socketio.watched()
         self.connect(namespace=namespace, query_string=query_string, headers=headers, auth=auth)
 
     def is_connected(self, namespace: str | None = None) -> bool:
