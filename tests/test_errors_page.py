@@ -102,7 +102,7 @@ def on_the_page() -> list[str]:
     """The literals of the tables' first column: a row may have several, each in a line of its own."""
     column = re.compile(r"^   \* - (``.*?``(?:\n\n       ``.*?``)*)\n     - ", re.MULTILINE | re.DOTALL)
     cells = column.findall(PAGE.read_text())
-    return [normal(text) for cell in cells for text in re.findall(r"``(.*?)``", cell, re.DOTALL)]
+    return [normal(text) for cell in cells for text in re.findall(r"``(.*?)``(?!`)", cell, re.DOTALL)]
 
 
 # Texts that no line raises by itself.
