@@ -2,7 +2,8 @@
 
 A web server that ends just drops its connections, those that we took from it too. Seen here are: gunicorn's worker,
 which turns its ``alive`` off for every kind of stop (TERM, HUP, INT, QUIT, --max-requests, --reload) and then waits
-for requests that hold a thread, and the end of the interpreter, for every server that leaves by its normal way out.
+for requests that hold a thread; mod_wsgi's process, which tells those who ask before it waits for the same; and the end
+of the interpreter, for every server that leaves by its normal way out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import atexit
 import logging
 import os
 import signal
+import sys
 import weakref
 from typing import Any
 
@@ -54,6 +56,9 @@ class HostWatch:
             self._pid = os.getpid()
             self._watching = False
             atexit.register(self._at_exit)
+            subscribe = getattr(sys.modules.get("mod_wsgi"), "subscribe_shutdown", None)
+            if subscribe is not None:
+                subscribe(self._host_stops)
         if not self._watching and gunicorn_worker() is not None:
             self._watching = True
             self._runtime = engine.start(gevent_socket)
@@ -73,6 +78,10 @@ class HostWatch:
             self._runtime.timers.call_later(_TICK, self._look)
         else:
             self._watching = False
+
+    def _host_stops(self, *_: Any, **__: Any) -> None:
+        """mod_wsgi's callback, with facts about the event."""
+        self._close(_CLOSE_TIMEOUT)
 
     def _close(self, timeout: float) -> None:
         io = self._io()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import signal
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from tests.support.javascript import JavaScript
 from tests.support.programs import ROOT
@@ -97,12 +99,14 @@ class Deployed:
     Attributes:
         port, url: where it listens.
         tls_url: a proxy's address for TLS.
+        app: the file of the application, where it is a copy.
         code: how it has ended.
         expected: a pattern of lines in its log that the test has caused on purpose.
     """
 
     expected = "^$"
     tls_url = ""
+    app: Path
 
     def __init__(self, program: Program, port: int, scheme: str = "http") -> None:
         self.program = program
@@ -133,11 +137,10 @@ class Deployed:
         lines = self.program.lines[self._ready_at :]
         return [line for line in lines if TROUBLE.search(line) and not re.search(self.expected, line)]
 
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        """Ask it to end, and wait."""
-        if self.program.process.poll() is None:
-            self.program.process.send_signal(number)
-        self.code = self.program.stop()
+    def stop(self) -> None:
+        """Ask it to end with SIGTERM, if it has not been asked, and wait."""
+        if self.code is None:
+            self.code = self.program.stop()
 
 
 @contextmanager
@@ -150,11 +153,19 @@ def deployed(command: list[str], port: int, scheme: str = "http", **env: str) ->
         running.wait_until_ready()
         yield running
     except BaseException:
-        program.process.kill()
+        kill(program)
         raise
     finally:
         running.stop()
     assert running.trouble() == [], program.output
+
+
+def kill(program: Program) -> None:
+    """End it with all its processes, of which one that lives on would keep the output open."""
+    with suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(program.process.pid)
+        for process in (parent, *parent.children(recursive=True)):
+            process.kill()
 
 
 def gunicorn(name: str, port: int, *options: str) -> list[str]:
