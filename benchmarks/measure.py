@@ -192,9 +192,11 @@ def _under_load(
 
 
 def _window(processes: Processes, load: Load, settings: Settings, warm_up: float, seconds: float) -> dict[str, Any]:
-    if warm_up:
-        load.run(warm_up)
-        time.sleep(SETTLE)
+    cold = {"cold_cpu": _costs(processes, load, settings, warm_up)["cpu"]} if warm_up else {}
+    return cold | _costs(processes, load, settings, seconds)
+
+
+def _costs(processes: Processes, load: Load, settings: Settings, seconds: float) -> dict[str, Any]:
     cores = {"server": settings.server_core, "load": settings.load_core}
     busy = {side: busy_seconds(core) for side, core in cores.items()}
     began, cpu = time.monotonic(), processes.cpu()

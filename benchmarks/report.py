@@ -19,6 +19,7 @@ COLUMNS = [
     "CPU µs",
     "of Node",
     "spread",
+    "cold µs",
     "rate/s",
     "p50 ms",
     "p99 ms",
@@ -101,6 +102,7 @@ def row(figures: Figures, workload: workloads.Workload, server: str) -> list[str
         cell("cpu", 1 if (own or 0) < 1000 else 0),
         f"{own / node:.2f}" if own and node else "",
         f"{(max(values) - min(values)) / statistics.median(values):.0%}" if len(values) > 1 else "",
+        cell("cold_cpu", 1 if (own or 0) < 1000 else 0),
         cell("rate", 0) if timed else "",
         cell("p50", 2, 1000) if timed else "",
         cell("p99", 2, 1000) if timed else "",
@@ -177,7 +179,7 @@ def page(results: dict[str, Any]) -> str:
     for workload, cells, notes in rows(figures):
         lines += _title(workload.title[0].upper() + workload.title[1:], "~")
         lines += [f"``{workload.load}``; CPU of the server for one {workload.unit}.", ""]
-        lines += _list_table(COLUMNS, cells, "28" + " 8" * 10)
+        lines += _list_table(COLUMNS, cells, "28" + " 8" * 11)
         lines += [line for note in notes for line in (note, "")]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -189,10 +191,11 @@ PLOTS = {
 }
 
 _LEGEND = f"""\
-*spread* is the difference of the largest and the smallest of the rounds' values, in parts of their median. *load µs* is
-the CPU time of the load generator for one message, *its core* how busy its core was with anything; above
-{BUSIEST_LOAD:.0%} a round counts only if no other is better, and \\* says so. A client's memory and the CPU time of its
-connecting are those of the whole crowd, from before the first connect until after the last."""
+*spread* is the difference of the largest and the smallest of the rounds' values, in parts of their median; *cold µs* is
+the CPU time while warming up, when just-in-time compilers have yet to work. *load µs* is the CPU time of the load
+generator for one message, *its core* how busy its core was with anything; above {BUSIEST_LOAD:.0%} a round counts only
+if no other is better, and \\* says so. A client's memory and the CPU time of its connecting are those of the whole crowd,
+from before the first connect until after the last."""
 
 
 def _title(text: str, line: str) -> list[str]:
