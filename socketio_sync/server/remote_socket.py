@@ -28,7 +28,9 @@ class RemoteSocket:
     """A copy of a socket as it was when it was fetched, of this or another server. What is asked of it is sent there.
 
     Attributes:
-        id, handshake, rooms: as the socket's.
+        id: as the socket's.
+        handshake: likewise.
+        rooms: those it was in.
         data: a read-only copy.
     """
 

@@ -39,7 +39,8 @@ class WSGIApp:
         wsgi_app: gets every request that is not for ``io``; without it they are answered with 404.
 
     Attributes:
-        io, wsgi_app: these two.
+        io: what it serves.
+        wsgi_app: the application inside, or None.
 
     Raises:
         TypeError: ``io`` is neither, or ``wsgi_app`` cannot be called.

@@ -10,7 +10,6 @@ import engineio
 import pytest
 import socketio
 
-import socketio_sync
 from socketio_sync import Server
 from tests.support import pages
 from tests.support.names import resolve
@@ -81,8 +80,6 @@ def test_other_managers_add_no_methods_for_users() -> None:
 
 @pytest.mark.parametrize("table", EXPECTED)
 def test_a_row_names_what_there_is_or_a_reason(table: str) -> None:
-    if table == "client" and not hasattr(socketio_sync, "Client"):
-        pytest.skip("there is no client yet")
     options = Server().options
     for theirs, ours, remark in rows(table):
         assert ours or remark, theirs

@@ -73,6 +73,8 @@ def objects() -> dict[str, Any]:
         "Ack": socketio_sync.Ack(socket, None),
         "Task": socketio_sync.Task,
         "WSGIApp": socketio_sync.WSGIApp(io),
+        "Client": known["client"],
+        "Manager": known["client"].manager,
     }
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import socketio_sync
+from socketio_sync import Client
 from socketio_sync import Server
 from socketio_sync.testing import TestClient
 
@@ -19,7 +20,8 @@ def examples() -> dict[str, Any]:
     with TestClient(io) as client:
         socket = io.sockets[str(client.id)]
         (copy,) = io.fetch_sockets()
-    return {"io": io, "nsp": io.of("/chat"), "socket": socket, "member": copy, "testclient": client}
+    mine = Client("http://127.0.0.1:1")
+    return {"client": mine, "io": io, "nsp": io.of("/chat"), "socket": socket, "member": copy}
 
 
 def resolve(name: str) -> Any:
