@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from tests.support.programs import missing
 from tests.support.programs import python
 from tests.support.servers import TROUBLE
 from tests.support.servers import client_tls
+from tests.support.timing import scaled
 from tests.support.wire import Reply
 from tests.support.wire import fetch
 from tests.support.wire import until
@@ -138,9 +140,17 @@ class Deployed:
         return [line for line in lines if TROUBLE.search(line) and not re.search(self.expected, line)]
 
     def stop(self) -> None:
-        """Ask it to end with SIGTERM, if it has not been asked, and wait."""
-        if self.code is None:
-            self.code = self.program.stop()
+        """Ask it to end with SIGTERM, if it has not been asked, and wait: Apache's processes have 10 s and more."""
+        if self.code is not None:
+            return
+        self.program.process.terminate()
+        try:
+            self.code = self.program.process.wait(scaled(20))
+        except subprocess.TimeoutExpired:
+            kill(self.program)
+            raise AssertionError(f"it did not end when asked to:\n{self.program.output}") from None
+        finally:
+            self.program.stop()
 
 
 @contextmanager

@@ -142,7 +142,7 @@ def test_a_direct_websocket_is_told_why_not() -> None:
 
 def test_waiting_polls_leave_threads_for_the_pages(js: JavaScript) -> None:
     """More clients than the 50 threads of the configuration: the site answers, and so do they."""
-    with apache() as running:
+    with apache(PING_INTERVAL="2") as running:
         answers = js(
             """
             const clients = [];
@@ -155,4 +155,3 @@ def test_waiting_polls_leave_threads_for_the_pages(js: JavaScript) -> None:
         )
         assert answers == list(range(60))
         assert running.fetch("/").status == 200
-        js("kept.clients.forEach((client) => client.disconnect());")  # lest Apache wait for their polls
