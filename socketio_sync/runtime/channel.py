@@ -76,12 +76,12 @@ class Channel:
         closed: nothing more can be written.
         on_closed: if set, called in the I/O thread when the socket has been closed, whoever ended it.
         sock, fd: the socket and its descriptor.
-        reader, writer: for the runtime, which keeps its watchers here.
+        interest: for the runtime: what it watches the descriptor for.
     """
 
     __slots__ = (
         "_backlog", "_eof_sent", "_gone", "_lock", "_mode", "_paused", "_receiver", "_runtime",
-        "closed", "fd", "on_closed", "reader", "sock", "waiting", "writer",
+        "closed", "fd", "interest", "on_closed", "sock", "waiting",
     )  # fmt: skip
 
     def __init__(self, runtime: Runtime, sock: Any, lock: NativeLock, receiver: ChannelReceiver) -> None:
@@ -93,8 +93,7 @@ class Channel:
         self.waiting = 0
         self.closed = False
         self.on_closed: Callable[[], object] | None = None
-        self.reader: Any = None
-        self.writer: Any = None
+        self.interest = 0
         self._backlog: deque[Buffer] | None = None  # None: empty; most channels never have one
         self._mode = _IDLE
         self._paused = False
@@ -151,8 +150,9 @@ class Channel:
 
     def _read(self) -> bool:
         """One read, without blocking. True if it brought bytes."""
+        receiver = self._receiver
+        wanted = receiver.wanted
         try:
-            wanted = self._receiver.wanted
             data = self.sock.recv(min(wanted, MAX_READ_SIZE) if wanted else READ_SIZE)
         except (BlockingIOError, InterruptedError):
             return False
@@ -162,7 +162,11 @@ class Channel:
         if not data:
             self._lose(None)
             return False
-        self._deliver(data)
+        if not self._gone:
+            try:  # as _deliver does, without its frame
+                receiver.on_data(data)
+            except Exception as error:
+                self._failed(error)
         return True
 
     def _deliver(self, data: bytes) -> None:
@@ -170,9 +174,13 @@ class Channel:
             return
         try:
             self._receiver.on_data(data)
-        except Exception as error:  # a fault of ours: this connection's state is unknown, the others' is not
-            logger.exception("a receiver failed: %r", self._receiver)
-            self._lose(OSError(f"internal error: {error!r}"))
+        except Exception as error:
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        """A fault of ours: this connection's state is unknown, the others' is not."""
+        logger.exception("a receiver failed: %r", self._receiver)
+        self._lose(OSError(f"internal error: {error!r}"))
 
     def _peek(self) -> None:
         try:

@@ -24,6 +24,9 @@ from .base import job_failed
 from .base import label_text
 from .channel import Channel
 from .events import Event
+from .poller import READ
+from .poller import WRITE
+from .poller import Poller
 from .watchdog import Watchdog
 
 logger = logging.getLogger("socketio_sync.engine")
@@ -31,7 +34,6 @@ logger = logging.getLogger("socketio_sync.engine")
 PUMP_SECONDS = 0.010
 """After jobs of so long the sockets are looked at."""
 
-_READ, _WRITE = 1, 2
 _switch = greenlet.switch  # the hub's own looks for a hook of the greenlet that leaves, which ours do not have
 _FOREVER = 1_000_000.0  # seconds; a wait without a timer would let gevent believe that nothing can happen any more
 
@@ -112,9 +114,9 @@ class HubEvent(Event):
 
 
 class _Worker:
-    """A pooled greenlet: the hub puts a job into ``job`` and switches to it, without a spawn or a queue between."""
+    """A pooled greenlet. The hub switches to it, and it runs the jobs that are ready until one blocks."""
 
-    __slots__ = ("_runtime", "greenlet", "job", "label", "pooled", "rested", "switch")
+    __slots__ = ("_runtime", "called", "greenlet", "job", "label", "pooled", "rested", "switch")
 
     def __init__(self, runtime: GeventRuntime) -> None:
         self._runtime = runtime
@@ -122,6 +124,7 @@ class _Worker:
         self.switch: Callable[[], object] = self.greenlet.switch
         self.job: Any = None
         self.label: Label = ""
+        self.called = True  # the hub has switched to it for the jobs
         self.pooled = True  # False: it is to end
         self.rested = False  # it had nothing to do since the last trim
 
@@ -129,23 +132,34 @@ class _Worker:
         runtime = self._runtime
         hub, idle = runtime.hub, runtime._idle
         try:
-            while self.job is not None:
-                try:  # as run_job does, without its frame
-                    self.job()
-                except Exception:
-                    job_failed(self.job, self.label)
-                self.job, self.label = None, ""  # an idle greenlet holds on to nothing
-                self.rested = False
+            while self.pooled:
+                self.called = self.rested = False
+                self._run_jobs()
                 idle.append(self)
                 if runtime._quiet_watchers:
                     runtime._job_ended()
                 if runtime._stopped:
                     return
-                while self.job is None and self.pooled:  # a stray switch, left over from a job, does no harm
+                while not self.called and self.pooled:  # a stray switch, left over from a job, does no harm
                     _switch(hub)
         finally:  # also when a kill, or a Timeout that a job left running, has met it
             self.job = None
             runtime._worker_gone(self)
+
+    def _run_jobs(self) -> None:
+        """One greenlet for many jobs: of what they cost otherwise, the switches are the largest part."""
+        runtime = self._runtime
+        ready, now = runtime._ready, runtime.now
+        while runtime._turns > 0 and ready:
+            runtime._turns -= 1
+            self.job, self.label = ready.popleft()
+            try:  # as run_job does, without its frame
+                self.job()
+            except Exception:
+                job_failed(self.job, self.label)
+            if now() > runtime._until:
+                break
+        self.job, self.label = None, ""  # an idle greenlet holds on to nothing
 
 
 class GeventRuntime(Runtime):
@@ -174,8 +188,11 @@ class GeventRuntime(Runtime):
         self._workers: set[_Worker] = set()
         self._idle: list[_Worker] = []
         self._pump_coming = False  # a pump will look at _ready
+        self._turns = 0  # so many jobs may begin before the next look at the sockets
+        self._until = 0.0  # and none after this time
         self._after_poll: Any = self._loop.timer(0)
-        self._on_readable, self._on_writable = self._readable, self._writable  # one object each for all watchers
+        self._poller: Poller | None = None  # while a socket is watched
+        self._poller_watcher: Any = None
         self._wake_up: Any = None  # the watcher of the first timer
         self._watchdog: Watchdog | None = None
         self._stopped = False
@@ -213,20 +230,22 @@ class GeventRuntime(Runtime):
             call_in_hub(self.hub, self._pump)
 
     def _pump(self) -> None:
-        """In the hub: give the jobs that are ready to workers, each until it blocks or ends.
+        """In the hub: let a worker run the jobs that are ready; when one blocks, the next worker goes on.
 
         What they submit meanwhile, themselves again for instance, comes after the next look at the sockets: a callback
         of the loop would come before, and one busy client would starve the others. A crowd of them would, too, so after
         a while the rest comes then as well.
         """
         ready, idle, now = self._ready, self._idle, self.now
-        until = now() + PUMP_SECONDS
-        for _ in range(len(ready)):
+        self._until = now() + PUMP_SECONDS
+        self._turns = len(ready)
+        while self._turns > 0:
             worker = idle.pop() if idle else self._new_worker()
-            worker.job, worker.label = ready.popleft()
+            worker.called = True
             worker.switch()
-            if now() > until:
+            if now() > self._until:
                 break
+        self._turns = 0
         self._pump_coming = False
         if ready:
             self._pump_coming = True
@@ -274,35 +293,38 @@ class GeventRuntime(Runtime):
     # Sockets and timers, in the hub's thread
 
     def set_interest(self, channel: Channel, read: bool, write: bool) -> None:
-        channel.reader = self._switch_watcher(channel.reader, read, channel, _READ, self._on_readable)
-        channel.writer = self._switch_watcher(channel.writer, write, channel, _WRITE, self._on_writable)
+        interest = read * READ + write * WRITE
+        if self._poller is None:
+            if not interest:
+                return
+            # A poller of our own, which the loop watches as one descriptor: all that is ready is read in one callback.
+            self._poller = Poller()
+            self._poller_watcher = self._loop.io(self._poller.fileno(), 1)
+            self._poller_watcher.start(self._serve)
+        self._poller.watch(channel, interest)
+        if not self._poller:
+            self._close_poller()
 
-    def _switch_watcher(
-        self, watcher: Any, wanted: bool, channel: Channel, event: int, callback: Callable[[Channel], None]
-    ) -> Any:
-        if wanted:
-            if watcher is None:
-                watcher = self._loop.io(channel.fd, event)
-            if not watcher.active:
-                watcher.start(callback, channel)
-        elif watcher is not None and watcher.active:
-            watcher.stop()
-        return watcher
-
-    def _readable(self, channel: Channel) -> None:
+    def _serve(self) -> None:
+        """In the hub: sockets are ready."""
+        poller = self._poller
+        if poller is None:
+            return
         self._pump_coming = True
         try:
-            channel.on_readable()
-        except Exception:
-            logger.exception("reading failed: %r", channel)
+            poller.serve(poller.poll(0))
         finally:  # also when Ctrl-C came just now: without a pump no job would run any more
             self._pump()
 
-    def _writable(self, channel: Channel) -> None:
-        guarded(channel.on_writable)
+    def _close_poller(self) -> None:
+        if self._poller is not None:
+            self._poller_watcher.stop()
+            self._poller_watcher.close()
+            self._poller.close()
+            self._poller = self._poller_watcher = None
 
     def forget(self, channel: Channel) -> None:
-        _close_watchers(channel)
+        self.set_interest(channel, False, False)
         self.channels.discard(channel)
 
     def _rearm(self) -> None:
@@ -350,8 +372,7 @@ class GeventRuntime(Runtime):
         self._set_wake_up()
 
     def _after_fork(self) -> None:
-        for channel in self.channels:
-            _close_watchers(channel)
+        self._close_poller()
         if self._wake_up is not None:
             self._wake_up.stop()
         self._after_poll.stop()
@@ -359,10 +380,3 @@ class GeventRuntime(Runtime):
         self._begin_anew()
         self._loop.reinit()  # whose epoll descriptor would otherwise be the parent's as well
 
-
-def _close_watchers(channel: Channel) -> None:
-    for watcher in (channel.reader, channel.writer):
-        if watcher is not None:
-            watcher.stop()
-            watcher.close()
-    channel.reader = channel.writer = None

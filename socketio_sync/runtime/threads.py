@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import selectors
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,11 +17,13 @@ from .base import Task
 from .base import guarded
 from .channel import Channel
 from .events import Event
+from .poller import READ
+from .poller import WRITE
+from .poller import Poller
+from .poller import WakeUp
 from .worker_pool import WorkerPool
 
 logger = logging.getLogger("socketio_sync.engine")
-
-_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class ThreadRuntime(Runtime):
@@ -47,11 +48,10 @@ class ThreadRuntime(Runtime):
 
     def _start_empty(self) -> None:
         self._pool = WorkerPool(self._handler_threads, self._after_job, self._call_later)
-        self._io_lock = self.lock()  # guards the four of the next lines
+        self._io_lock = self.lock()  # guards the three of the next lines
         self._io_running = False
-        self._selector: selectors.BaseSelector | None = None
-        self._wake_sender: Any = None
-        self._wake_receiver: Any = None
+        self._poller: Poller | None = None
+        self._wake_up: WakeUp | None = None
         self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._awake = False  # the I/O thread will look at _calls and timers before it sleeps
         self._io_ident = 0
@@ -120,13 +120,12 @@ class ThreadRuntime(Runtime):
             self.call_soon(int)  # for a look around
 
     def _after_fork(self) -> None:
-        selector, ends = self._selector, (self._wake_sender, self._wake_receiver)
+        poller, wake_up = self._poller, self._wake_up
         self._start_empty()
         self._begin_anew()
-        if selector is not None:  # closing lets go; unregistering would reach into the parent's
-            selector.close()
-            for end in ends:
-                end.close()
+        if poller is not None and wake_up is not None:  # closing lets go; unregistering would reach into the parent's
+            poller.close()
+            wake_up.close()
 
     # The I/O thread
 
@@ -136,43 +135,42 @@ class ThreadRuntime(Runtime):
             if self._awake:
                 return
             self._awake = True  # one byte is enough for all
-            if self._io_running:
-                self._wake_sender.send(b"\0")
+            if self._io_running and self._wake_up is not None:
+                self._wake_up.send()
                 return
-            self._open_selector()
+            self._open_poller()
             self._io_running = True
         try:
             native.start_thread(self._run_io, "io")
         except RuntimeError as error:
             logger.error("the I/O thread cannot be started: %s", error)
             with self._io_lock:
-                self._close_selector()
+                self._close_poller()
                 self._io_running = self._awake = False
 
-    def _open_selector(self) -> None:
-        self._selector = native.original("selectors", "DefaultSelector")()
-        self._wake_receiver, self._wake_sender = native.wake_pair()
-        self._selector.register(self._wake_receiver.fileno(), _READ)
+    def _open_poller(self) -> None:
+        self._poller = Poller()
+        self._wake_up = WakeUp()
+        self._poller.watch(self._wake_up, READ)
 
-    def _close_selector(self) -> None:
-        assert self._selector is not None
-        self._selector.close()
-        self._wake_receiver.close()
-        self._wake_sender.close()
-        self._selector = self._wake_receiver = self._wake_sender = None
+    def _close_poller(self) -> None:
+        assert self._poller is not None
+        assert self._wake_up is not None
+        self._poller.close()
+        self._wake_up.close()
+        self._poller = self._wake_up = None
 
     def _run_io(self) -> None:
         self._io_ident = self._get_ident()
-        selector = self._selector
-        assert selector is not None
+        poller = self._poller
+        assert poller is not None
         needed_at = self.now()
         try:
             while True:
                 self._awake = False  # from here on a newcomer sends a byte
-                ready = selector.select(self._patience())
+                ready = poller.poll(self._patience())
                 self._awake = True
-                for key, events in ready:
-                    self._serve(key.data, events)
+                poller.serve(ready)
                 self._make_calls()
                 self.timers.turn()
                 if self._is_needed():
@@ -194,15 +192,6 @@ class ThreadRuntime(Runtime):
             return delay
         return 60.0 if self.channels else IDLE_SECONDS
 
-    def _serve(self, channel: Channel | None, events: int) -> None:
-        if channel is None:
-            self._wake_receiver.recv(4096)
-            return
-        if events & _WRITE and channel.writer:
-            guarded(channel.on_writable)
-        if events & _READ and channel.reader:
-            guarded(channel.on_readable)
-
     def _make_calls(self) -> None:
         for _ in range(len(self._calls)):  # what these calls ask for comes after the next look at the sockets
             fn, args = self._calls.popleft()
@@ -215,23 +204,13 @@ class ThreadRuntime(Runtime):
             if self._is_needed():
                 return False
             self._io_ident = 0
-            self._close_selector()
+            self._close_poller()
             self._io_running = False
         return True
 
     def set_interest(self, channel: Channel, read: bool, write: bool) -> None:
-        before = bool(channel.reader) * _READ + bool(channel.writer) * _WRITE
-        after = read * _READ + write * _WRITE
-        channel.reader, channel.writer = read, write
-        assert self._selector is not None
-        if before == after:
-            return
-        if not before:
-            self._selector.register(channel.fd, after, channel)
-        elif after:
-            self._selector.modify(channel.fd, after, channel)
-        else:
-            self._selector.unregister(channel.fd)
+        assert self._poller is not None
+        self._poller.watch(channel, read * READ + write * WRITE)
 
     def forget(self, channel: Channel) -> None:
         if channel.fd >= 0:

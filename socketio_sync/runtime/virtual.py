@@ -8,7 +8,6 @@ events and wait for them.
 
 from __future__ import annotations
 
-import selectors
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -30,6 +29,9 @@ from .base import run_job
 from .channel import Channel
 from .events import Event
 from .memory_socket import MemorySocket
+from .poller import READ
+from .poller import WRITE
+from .poller import Poller
 from .timers import Timers
 
 _SLOT = 2.0**-20
@@ -69,7 +71,7 @@ class VirtualRuntime(Runtime):
         self._sleepers: dict[_Sleeper, None] = {}  # what waits for an event
         self._abandoned = False
         self._memory: dict[Channel, None] = {}  # channels of memory's sockets that are watched
-        self._selector: selectors.BaseSelector | None = None
+        self._poller: Poller | None = None
 
     # What a test says
 
@@ -163,21 +165,14 @@ class VirtualRuntime(Runtime):
         return self._workers.get(getcurrent()) is not None
 
     def set_interest(self, channel: Channel, read: bool, write: bool) -> None:
-        if isinstance(channel.sock, MemorySocket):
-            channel.reader, channel.writer = read, write
-            if read:
-                self._memory[channel] = None
-            else:
-                self._memory.pop(channel, None)
-            return
-        if self._selector is None:
-            self._selector = selectors.DefaultSelector()
-        if channel.reader or channel.writer:
-            self._selector.unregister(channel.fd)
-        channel.reader, channel.writer = read, write
-        if read or write:
-            mask = read * selectors.EVENT_READ + write * selectors.EVENT_WRITE
-            self._selector.register(channel.fd, mask, channel)
+        if not isinstance(channel.sock, MemorySocket):
+            if self._poller is None:
+                self._poller = Poller()
+            self._poller.watch(channel, read * READ + write * WRITE)
+        elif read:
+            self._memory[channel] = None
+        else:
+            self._memory.pop(channel, None)
 
     def forget(self, channel: Channel) -> None:
         self.set_interest(channel, False, False)
@@ -188,9 +183,9 @@ class VirtualRuntime(Runtime):
         if not self.is_driver():
             return
         self.run_until_idle()
-        if self._selector is not None:
-            self._selector.close()
-            self._selector = None
+        if self._poller is not None:
+            self._poller.close()
+            self._poller = None
 
     def _rearm(self) -> None:
         pass
@@ -230,19 +225,16 @@ class VirtualRuntime(Runtime):
     def _serve_memory(self) -> bool:
         served = False
         for channel in list(self._memory):
-            if channel.reader and channel.sock.readable:
+            if channel in self._memory and channel.sock.readable:
                 guarded(channel.on_readable)
                 served = True
         return served
 
     def _serve_sockets(self) -> bool:
-        ready = [] if self._selector is None else self._selector.select(0)
-        for key, events in ready:
-            channel: Channel = key.data
-            if events & selectors.EVENT_WRITE and channel.writer:
-                guarded(channel.on_writable)
-            if events & selectors.EVENT_READ and channel.reader:
-                guarded(channel.on_readable)
+        if self._poller is None:
+            return False
+        ready = self._poller.poll(0)
+        self._poller.serve(ready)
         return bool(ready)
 
     def _begin(self, run: Callable[[], object], work: _Work | None) -> None:

@@ -189,7 +189,7 @@ class TestThreads:
             pair.close()
             while threads._io_running:
                 threads.sleep(0.01)
-            assert threads._selector is None
+            assert threads._poller is None
 
     def test_calls_that_come_as_the_io_thread_ends_are_not_lost(
         self, threads: ThreadRuntime, monkeypatch: pytest.MonkeyPatch
