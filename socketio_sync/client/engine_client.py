@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 from typing import Protocol
 
@@ -35,11 +36,15 @@ if TYPE_CHECKING:
     from socketio_sync.client.options import ManagerOptions
     from socketio_sync.runtime.base import Runtime
     from socketio_sync.runtime.native import NativeLock
+    from socketio_sync.runtime.timer_wheel import Timer
 
 log = logging.getLogger("socketio_sync.client")
 
 GOODBYE = 5.0
 """Seconds that what waits, and the goodbye behind it, may take each when a client leaves over long-polling."""
+
+LONGEST_GOODBYE = 40.0
+"""Seconds after which nobody waits for the end of a connection any more, whatever keeps it."""
 
 _PROBE = "probe"
 _SWITCH = EncodedPacket(("",), type=UPGRADE)
@@ -90,6 +95,7 @@ class EngineClient:
         self._opened = runtime.event()
         self._loss: TransportError | None = None
         self._paused = False
+        self._timer: Timer | None = None
 
     @property
     def transport(self) -> str:
@@ -236,7 +242,12 @@ class EngineClient:
     def _watch(self) -> None:
         """See to it that the deadline is enforced: every ping of the server moves it."""
         left = self.session.deadline - self._runtime.timers.now()
-        self._runtime.timers.call_later(left, self._look)
+        timer = self._runtime.timers.call_later(left, self._look)
+        with self._lock:
+            self._timer = timer
+            over = self.session.life != OPEN
+        if over:
+            timer.cancel()
 
     def _look(self) -> None:
         with self._lock:
@@ -374,8 +385,11 @@ class EngineClient:
         with self._lock:
             life, self.session.life = self.session.life, CLOSED
             transport, probe = self._transport, self._probe
+            timer, self._timer = self._timer, None
             if self.session.transport in (PROBING, PAUSING):
                 self.session.move("probe_lost")
+        if timer is not None:
+            timer.cancel()
         if life == CLOSED:
             return False, None
         if life == OPENING:
@@ -412,4 +426,4 @@ class EngineClient:
         else:
             self._runtime.spawn(transport.finish, GOODBYE)
         self._handler.on_close(self, reason, None)
-        return transport.closed.wait
+        return partial(transport.closed.wait, LONGEST_GOODBYE)

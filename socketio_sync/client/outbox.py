@@ -136,9 +136,7 @@ class Outbox:
             if self._retried(flags):
                 self._queue.append(emission)
                 self._bytes += emission.encoded.size
-            elif life.connected:
-                self._send(emission, flags.volatile)
-            elif not flags.volatile:
+            elif not (life.connected and self._send(emission, flags.volatile)) and not flags.volatile:
                 self._kept.append(emission)
                 self._bytes += emission.encoded.size
         if self._retried(flags):
@@ -150,11 +148,12 @@ class Outbox:
         if waiting >= limit and not flags.volatile:
             raise LimitError("max_send_buffer", f"{waiting} bytes wait to be sent; allowed are {limit}")
 
-    def _send(self, emission: Emission, volatile: bool = False) -> None:
-        """Under the lock."""
-        if emission.id is not None and emission.answer is not None:
+    def _send(self, emission: Emission, volatile: bool = False) -> bool:
+        """Under the lock. False: it was not sent; the connection may have ended a moment ago."""
+        sent = self._life.connector.send(emission.encoded, volatile)
+        if sent and emission.id is not None and emission.answer is not None:
             self._acks[emission.id] = emission.answer
-        self._life.connector.send(emission.encoded, volatile)
+        return sent
 
     def _expire(self, emission: Emission, answer: Answer) -> None:
         """Its time is up."""
@@ -208,7 +207,8 @@ class Outbox:
 
     def acknowledged(self, packet: Packet) -> None:
         """An answer came."""
-        answer = self._acks.pop(packet.id, None) if packet.id is not None else None
+        with self._life.connector.lock:  # whoever asks registers after he has sent
+            answer = self._acks.pop(packet.id, None) if packet.id is not None else None
         if answer is not None:
             answer.settle(tuple(packet.data))
 
@@ -216,12 +216,12 @@ class Outbox:
         """Under the lock: send what was kept. Returns what the server would not take."""
         refused = []
         while self._kept:
-            emission = self._kept.popleft()
-            self._bytes -= emission.encoded.size
+            emission = self._kept[0]
             if self._life.too_large(emission.encoded):
                 refused.append(emission)
-            else:
-                self._send(emission)
+            elif not self._send(emission):
+                break
+            self._forget(self._kept, emission)
         return refused
 
     def refuse(self, emissions: list[Emission]) -> None:

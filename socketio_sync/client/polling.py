@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -53,6 +54,8 @@ class Requests:
             content = response.read(MAX_MESSAGE_SIZE + 1)
             if len(content) > MAX_MESSAGE_SIZE:
                 raise TransportError(f"{what}: an answer of more than {MAX_MESSAGE_SIZE} bytes", status=response.status)
+            if response.length:  # http.client does not mind when it was asked for so many bytes at most
+                raise http.client.IncompleteRead(content, response.length)
             self._address.keep_cookies(response.headers)
             if response.status != 200:
                 raise refused(what, response, content)
@@ -97,9 +100,10 @@ def _has_ended(connection: http.client.HTTPConnection) -> bool:
     sock.settimeout(0)
     try:
         sock.recv(1)
-    except OSError as error:
-        # Plain sockets and TLS say in their own ways that there is nothing to read.
-        return not isinstance(error, BlockingIOError) and "read" not in str(error)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return False
+    except OSError:
+        return True
     finally:
         sock.settimeout(timeout)
     return True
@@ -274,9 +278,10 @@ class PollingTransport:
             self._closing = True
         if self._posted.wait(timeout) and not self._aborted:
             # The goodbye needs a limit of its own: the server's answer to it is not waited for longer.
-            self._runtime.timers.call_later(timeout, self.abort)
+            limit = self._runtime.timers.call_later(timeout, self.abort)
             with suppress(TransportError):
                 self._posts.send("POST", self._sid, CLOSE)
+            limit.cancel()
         self._closing = False
         self.abort()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from socketio_sync.client.address import ServerURL
 from socketio_sync.client.connector import Connector
+from socketio_sync.client.life import Attempt
 from socketio_sync.client.life import Life
 from socketio_sync.client.listeners import ClientHandlers
 from socketio_sync.client.listeners import OnAndOff
@@ -109,17 +110,27 @@ class Client(Sending, ClientHandlers):
         """
         seconds = self._life.connector.options.timeout if timeout is None else check_duration("timeout", timeout)
         attempt, new = self._life.activate()
-        if not attempt.settled.wait(seconds):
-            last = attempt.last
-            text = f"not connected to {self._life.connector.url.origin} in {seconds:g} s"
-            error = TransportError(text if last is None else f"{text}: {last}", status=getattr(last, "status", None))
-            error.__cause__ = last
+        try:
+            in_time = attempt.settled.wait(seconds)
+        except BaseException:  # Ctrl-C: nobody would know that it goes on
+            if new:
+                self._life.close("connect failed", None)
+            raise
+        if not in_time:
+            error = self._late(attempt, seconds)
             if new:
                 self._life.close("connect failed", None, error)
             if not attempt.settled.is_set():
                 raise error
         if attempt.error is not None:
             raise attempt.error
+
+    def _late(self, attempt: Attempt, seconds: float) -> TransportError:
+        last = attempt.last
+        text = f"not connected to {self._life.connector.url.origin} in {seconds:g} s"
+        error = TransportError(text if last is None else f"{text}: {last}", status=getattr(last, "status", None))
+        error.__cause__ = last
+        return error
 
     def disconnect(self) -> None:
         """Say goodbye and end: "io client disconnect". What was emitted is sent before this returns, if it can be."""
