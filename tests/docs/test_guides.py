@@ -355,3 +355,19 @@ class TestThreadsAndGevent:
             + "\nif __name__ == '__main__':\n    print(compute(None, 1000))\n    processes.shutdown()\n"
         )
         assert run_to_its_end(python(str(tmp_path / "app.py"))).split() == [str(sum(i * i for i in range(1000)))]
+
+
+class TestTestYourApp:
+    def test_both_samples(self) -> None:
+        seen = []
+
+        def make_io() -> Server:
+            io = Server(cors_allowed_origins="*")
+            io.on("add", lambda socket, a, b: a + b)
+            io.of("/chat").use(lambda socket: seen.append(socket.handshake))
+            return io
+
+        page = pages.run("howto/test_your_app.rst", io=make_io(), make_io=make_io)
+        assert seen[0].auth == {"token": "..."}
+        assert (seen[0].headers["cookie"], seen[0].query["v"]) == ("a=b", "2")
+        page["test_add"]()

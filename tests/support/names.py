@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import socketio_sync
@@ -25,17 +25,17 @@ def examples() -> dict[str, Any]:
 
 
 def resolve(name: str) -> Any:
-    """What a name stands for; AttributeError if nothing."""
+    """What a name stands for; AttributeError or ImportError if nothing."""
     first, *rest = name.split(".")
-    found = examples().get(first)
-    if found is None:
-        found = socketio_sync if hasattr(socketio_sync, first) else SimpleNamespace()
-        rest = [first, *rest]
-    for depth, part in enumerate(rest):
-        try:
-            found = getattr(found, part)
-        except AttributeError:
-            if found is not socketio_sync:
-                raise
-            found = importlib.import_module(".".join(["socketio_sync", *rest[: depth + 1]]))
+    known = examples()
+    found = known[first] if first in known else _member(socketio_sync, first)
+    for part in rest:
+        found = _member(found, part)
     return found
+
+
+def _member(owner: Any, name: str) -> Any:
+    """An attribute, or the module of this name in a package."""
+    if isinstance(owner, ModuleType) and not hasattr(owner, name):
+        return importlib.import_module(f"{owner.__name__}.{name}")
+    return getattr(owner, name)
