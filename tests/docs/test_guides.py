@@ -371,3 +371,21 @@ class TestTestYourApp:
         assert seen[0].auth == {"token": "..."}
         assert (seen[0].headers["cookie"], seen[0].query["v"]) == ("a=b", "2")
         page["test_add"]()
+
+
+class TestPerformance:
+    @pytest.fixture
+    def page(self) -> dict[str, Any]:
+        return pages.run("howto/performance.rst")
+
+    def test_the_slowest_is_found(self, page: dict[str, Any], visit: Visit) -> None:
+        ann, bob = visit(page["io"]), visit(page["io"])
+        page["io"].sockets_join("game")
+        ann.emit("move", 1, 2)
+        assert bob.received() == [("moved", ann.id, 1, 2)]
+        assert page["slowest"]["move"] > 0
+
+    def test_a_slow_client_is_waited_for(self, page: dict[str, Any], visit: Visit) -> None:
+        ann = visit(page["io"])
+        ann.emit("download", 300)
+        assert [event[1] for event in ann.received()] == list(range(300))
