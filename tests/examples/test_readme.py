@@ -34,6 +34,12 @@ def test_the_sample_runs(tmp_path: Path) -> None:
 
 def test_the_commands_name_what_is_there() -> None:
     commands = re.findall(r"^ *\$ (python3 -m venv .*)$", README, flags=re.MULTILINE)
-    chat, tests = commands
+    chat, tests, *_ = commands
     assert (ROOT / chat.split()[-1]).is_file()
     assert tests.endswith(" pytest")
+
+
+def test_the_links_lead_somewhere() -> None:
+    targets = re.findall(r"<([\w./]+)>`_|^\.\. image:: (\S+)$", README, flags=re.MULTILINE)
+    missing = [target for pair in targets for target in pair if target and not (ROOT / target).exists()]
+    assert missing == []
