@@ -63,7 +63,6 @@ def settings_of(options: argparse.Namespace) -> measure.Settings:
 
 def available(names: list[str]) -> tuple[list[servers.Server], dict[str, str]]:
     """The servers that can be had, and why the others cannot."""
-    setup_peers.build_load()
     found, missing = [], {}
     for name in names:
         try:
@@ -72,6 +71,8 @@ def available(names: list[str]) -> tuple[list[servers.Server], dict[str, str]]:
         except setup_peers.Unavailable as reason:
             missing[name] = str(reason)
             print(f"left out: {name}: {reason}", file=sys.stderr)
+    if not found:
+        raise SystemExit("there is no server to measure")
     return found, missing
 
 
@@ -81,6 +82,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     chosen = [workloads.BY_NAME[name] for name in options.workload or workloads.BY_NAME]
     wanted = options.server or [name for name in servers.BY_NAME if any(name in each.servers for each in chosen)]
     found, missing = available(wanted)
+    try:
+        setup_peers.build_load()
+    except setup_peers.Unavailable as reason:
+        raise SystemExit(f"there is no load generator: {reason}") from None
     results: dict[str, Any] = {
         "machine": machine.describe(),
         "command": "python -m benchmarks " + " ".join(sys.argv[1:]),

@@ -27,28 +27,34 @@ COLORS = {
 }
 Panel = tuple[str, str, str, float]  # title, workload, key of the results, what to divide by
 
+OVERVIEW = ["ack", "pipelined", "broadcast-1000", "storm", "idle", "memory"]
 LATENCIES = ["ack", "pipelined", "broadcast-1000", "broadcast-8000", "rooms", "polling"]
 
 
 def draw(figures: Figures, folder: Path) -> None:
-    """cpu, latency and connections, as SVG and PNG."""
+    """Those of ``report.PLOTS``, as SVG and PNG."""
     pyplot.rcParams.update({"font.size": 8, "svg.fonttype": "none", "svg.hashsalt": "benchmarks"})
-    by_cpu: list[Panel] = [
-        (f"{workload.title}\nCPU µs a {workload.unit}", workload.name, "cpu", 1)
-        for workload in workloads.WORKLOADS
-        if workload.key == "cpu"
-    ]
-    titles = {workload.name: workload.title for workload in workloads.WORKLOADS}
-    by_latency: list[Panel] = [
-        (f"{titles[name]}\n{key}, ms", name, key, 1000) for name in LATENCIES for key in ("p50", "p99")
-    ]
-    by_connection: list[Panel] = [
-        (f"{titles['memory']}\nKiB a client", "memory", "connection_bytes", 1024),
-        (f"{titles['storm']}\nconnections/s (longer is better)", "storm", "rate", 1),
-        (f"{titles['storm']}\nms from connect to end, p50", "storm", "p50", 1000),
-    ]
-    for name, panels in (("cpu", by_cpu), ("latency", by_latency), ("connections", by_connection)):
+    of = workloads.BY_NAME
+    plots: dict[str, list[Panel]] = {
+        "overview": [_main_panel(of[name]) for name in OVERVIEW],
+        "cpu": [_main_panel(workload) for workload in workloads.WORKLOADS if workload.key == "cpu"],
+        "latency": [
+            (f"{of[name].title}\n{key}, ms", name, key, 1000) for name in LATENCIES for key in ("p50", "p99")
+        ],
+        "connections": [
+            _main_panel(of["memory"]),
+            (f"{of['storm'].title}\nconnections/s: longer is better", "storm", "rate", 1),
+            (f"{of['storm'].title}\nms from connect to end, p50", "storm", "p50", 1000),
+        ],
+    }
+    for name, panels in plots.items():
         _figure(figures, panels, folder / name)
+
+
+def _main_panel(workload: workloads.Workload) -> Panel:
+    if workload.key == "cpu":
+        return f"{workload.title}\nCPU µs a {workload.unit}", workload.name, "cpu", 1
+    return f"{workload.title}\nKiB a client", workload.name, workload.key, 1024
 
 
 def _figure(figures: Figures, panels: list[Panel], path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,7 @@ def page(results: dict[str, Any]) -> str:
 
 
 PLOTS = {
+    "overview": "six workloads at a glance",
     "cpu": "the servers' CPU time for each workload",
     "latency": "the servers' latency for each workload",
     "connections": "memory of a connection, and connections a second",
@@ -194,8 +196,8 @@ _LEGEND = f"""\
 *spread* is the difference of the largest and the smallest of the rounds' values, in parts of their median; *cold µs* is
 the CPU time while warming up, when just-in-time compilers have yet to work. *load µs* is the CPU time of the load
 generator for one message, *its core* how busy its core was with anything; above {BUSIEST_LOAD:.0%} a round counts only
-if no other is better, and \\* says so. A client's memory and the CPU time of its connecting are those of the whole crowd,
-from before the first connect until after the last."""
+if no other is better, and \\* says so. A client's memory and the CPU time of its connecting are those of the whole
+crowd, from before the first connect until after the last."""
 
 
 def _title(text: str, line: str) -> list[str]:
@@ -210,8 +212,11 @@ def _list_table(header: list[str], cells: list[list[str]], widths: str) -> list[
 
 
 def write(results: dict[str, Any], folder: Path) -> None:
-    """The page and its plots. Needs matplotlib."""
-    from benchmarks import plots
-
+    """The page and its plots."""
     (folder / "results.rst").write_text(page(results))
-    plots.draw(Figures(results), folder)
+    try:
+        from benchmarks import plots
+    except ModuleNotFoundError as error:
+        print(f"no plots: {error}; pip install -e '.[benchmark]'", file=sys.stderr)
+    else:
+        plots.draw(Figures(results), folder)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 CACHE = HERE / ".cache"
-LOAD = CACHE / "load"
+LOAD_SOURCE = HERE / "load.c"
+LOAD = CACHE / f"load-{hashlib.sha256(LOAD_SOURCE.read_bytes()).hexdigest()[:12]}"
 NODE_MODULES = HERE / "node_modules"
 BUN = NODE_MODULES / ".bin" / "bun"
 PEER_PYTHON = CACHE / "peers" / "bin" / "python"
@@ -33,9 +34,13 @@ class Unavailable(Exception):
 
 
 def build_load() -> None:
-    """Compile the load generator, if its source changed."""
-    source = HERE / "load.c"
-    _once("load", source.read_bytes(), ["cc", "-O2", "-o", str(LOAD), str(source)])
+    """Compile the load generator, if its source changed. Several may do so at once."""
+    if LOAD.exists():
+        return
+    CACHE.mkdir(exist_ok=True)
+    made = LOAD.with_suffix(f".{os.getpid()}")
+    _run("load", ["cc", "-O2", "-o", str(made), str(LOAD_SOURCE)])
+    made.rename(LOAD)
 
 
 def install_node_packages() -> None:
@@ -77,18 +82,25 @@ def _once(name: str, fingerprint: bytes, *commands: list[str]) -> None:
     if stamp.exists() and stamp.read_text() == digest:
         return
     if name in _failed:
-        raise Unavailable(_failed[name])
+        raise _failed[name]
     CACHE.mkdir(exist_ok=True)
     stamp.unlink(missing_ok=True)
-    for command in commands:
-        need_program(command[0])
-        print(f"setting up {name}: {' '.join(command)}", file=sys.stderr, flush=True)
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=os.environ)
-        if done.returncode:
-            lines = (done.stderr or done.stdout).strip().splitlines()
-            _failed[name] = f"{Path(command[0]).name} failed: {lines[-1] if lines else done.returncode}"
-            raise Unavailable(_failed[name])
+    try:
+        for command in commands:
+            _run(name, command)
+    except Unavailable as failure:
+        _failed[name] = failure
+        raise
     stamp.write_text(digest)
 
 
-_failed: dict[str, str] = {}
+_failed: dict[str, Unavailable] = {}
+
+
+def _run(name: str, command: list[str]) -> None:
+    need_program(command[0])
+    print(f"setting up {name}: {' '.join(command)}", file=sys.stderr, flush=True)
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        raise Unavailable(f"{Path(command[0]).name} failed: {lines[-1] if lines else done.returncode}")
