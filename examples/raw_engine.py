@@ -30,4 +30,6 @@ def connection(conn):
 app = WSGIApp(engine)
 
 if __name__ == "__main__":
-    make_server("127.0.0.1", int(os.environ.get("PORT", "3000")), app).serve_forever()
+    with make_server("127.0.0.1", int(os.environ.get("PORT", "3000")), app) as server:
+        print(f"http://127.0.0.1:{server.server_port}", flush=True)
+        server.serve_forever()

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+
 from socketio_sync import AckTimeout
 from socketio_sync import ConnectError
 from socketio_sync import Server
@@ -21,12 +23,14 @@ def make_io() -> Server:
     @io.use
     def login(socket):
         name = socket.handshake.auth.get("name")
-        if not name:
+        if not isinstance(name, str) or not 1 <= len(name) <= 20:
             raise ConnectError("who are you?")
         socket.data["name"] = name
 
     @io.on("bid")
     def bid(socket, price):
+        if not isinstance(price, int):  # what comes from outside can be anything
+            return False
         if price > MUCH and not is_sure(socket, price):
             return False
         if price <= highest["price"]:
@@ -38,7 +42,7 @@ def make_io() -> Server:
 
     def is_sure(socket, price):
         try:
-            return socket.timeout(5).emit_with_ack("really?", price)
+            return socket.timeout(5).emit_with_ack("really?", price) is True
         except AckTimeout:
             return False
 
@@ -51,4 +55,4 @@ def make_io() -> Server:
 
 
 if __name__ == "__main__":
-    make_io().listen(3000)
+    make_io().listen(int(os.environ.get("PORT", "3000")))

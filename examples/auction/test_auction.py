@@ -37,6 +37,11 @@ def test_a_lower_bid_is_nothing(alice, bob):
     assert bob.received() == [("price", 10)]
 
 
+def test_what_is_no_price_is_nothing(alice):
+    for price in ("10", None, [10], {"price": 10}):
+        assert alice.emit_with_ack("bid", price) is False
+
+
 def test_the_last_bid_before_ten_quiet_seconds_wins(alice, bob):
     alice.emit("bid", 10)
     alice.advance(9)

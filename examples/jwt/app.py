@@ -128,7 +128,7 @@ admin.use(only_admins)
 
 
 def watch():
-    """The task that asks for a new token at half time, and ends what has none: a connection does not outlive its right."""
+    """The task that asks for a new token at half time, and disconnects who has none in the end."""
     while True:
         io.sleep(1)
         for nsp in (io, admin):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,6 +17,7 @@ import websockets.sync.client
 
 from tests.support.programs import ROOT
 from tests.support.programs import python
+from tests.support.programs import run_to_its_end
 from tests.support.programs import serving
 from tests.support.timing import scaled
 from tests.support.visitor import Visitor
@@ -34,6 +37,14 @@ def visit() -> Iterator[Callable[..., Visitor]]:
         yield connect
 
 
+def until(condition: Callable[[], Any]) -> None:
+    """Waits until ``condition()`` is true."""
+    deadline = time.monotonic() + scaled(15)
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def hosts(*paths: str) -> Any:
     """Runs a test for an example's own server and under gunicorn."""
     script, app = paths
@@ -41,12 +52,17 @@ def hosts(*paths: str) -> Any:
     return pytest.mark.parametrize("command", cases)
 
 
-def test_every_example_has_a_test() -> None:
-    text = Path(__file__).read_text()
-    found = [*(ROOT / "examples").glob("*.py"), ROOT / "examples" / "chat" / "app.py"]
-    assert len(found) >= 7
-    for example in found:
-        assert f"examples/{example.relative_to(ROOT / 'examples')}" in text
+def test_the_index_has_every_example_and_a_test_runs_each_command() -> None:
+    index = (ROOT / "examples" / "README.rst").read_text()
+    entries = {path.name for path in (ROOT / "examples").iterdir()} - {"README.rst", "__pycache__"}
+    assert set(re.findall(r"<([\w.]+)>`_", index)) == entries
+    commands = set(re.findall(r"(?:python|pytest) (examples/[\w./]+)", index))
+    tests = "".join(path.read_text() for path in (ROOT / "tests").glob("**/test_*.py"))
+    assert {command.split("/")[1] for command in commands} == entries - {"deploy"}
+    for command in commands:
+        script = ROOT / command if command.endswith(".py") else next((ROOT / command).glob("*.py"))
+        assert f" {command}" in script.read_text()
+        assert command in tests
 
 
 def test_acks(visit: Callable[..., Visitor]) -> None:
@@ -61,18 +77,6 @@ def test_acks(visit: Callable[..., Visitor]) -> None:
         assert sorted(answers) == ["tea or coffee? coffee", "tea or coffee? tea"]
 
 
-def test_auth(visit: Callable[..., Visitor]) -> None:
-    with serving(python("examples/auth.py")) as url:
-        bob = visit(url, auth={"token": "bob's token"})
-        assert bob.call("whoami") == "bob"
-        for token, nsp in (("guess", "/"), (None, "/"), ("bob's token", "/admin")):
-            with pytest.raises(socketio.exceptions.ConnectionError):
-                visit(url, nsp, auth={"token": token})
-        admin = visit(url, "/admin", auth={"token": "alice's token"})
-        admin.emit("warn", ("bob", "behave"), namespace="/admin")
-        assert bob.next("warning") == ("behave",)
-
-
 @hosts("examples/flask_app.py", "examples.flask_app:app")
 def test_flask(visit: Callable[..., Visitor], command: list[str]) -> None:
     with serving(python(*command)) as url:
@@ -83,20 +87,134 @@ def test_flask(visit: Callable[..., Visitor], command: list[str]) -> None:
         assert visitor.next("news") == ("hello",)
 
 
-@hosts("examples/django_app.py", "examples.django_app:application")
-def test_django(visit: Callable[..., Visitor], command: list[str]) -> None:
+@hosts("examples/dashboard/app.py", "examples.dashboard.app:app")
+def test_dashboard(visit: Callable[..., Visitor], command: list[str]) -> None:
     with serving(python(*command)) as url:
-        visitor = visit(url)
-        assert visitor.call("greet", "Ada") == "hello Ada"
-        assert requests.get(f"{url}/online", timeout=10).json() == {"online": 1}
+        assert "<title>Dashboard</title>" in requests.get(url, timeout=10).text
+        alice = visit(url)
+        figures, history = alice.next("figures")
+        assert history == []
+        (first,), (second,) = alice.next("row"), alice.next("row")
+        assert len(first) == 1 + len(figures) == 4
+        assert second[0] > first[0]
+        assert alice.call("round trip") is None
+        late = visit(url)
+        _, history = late.next("figures")
+        assert history[:2] == [first, second]
+        assert any(late.next("row")[0][3] == 2 for _ in range(10))
 
 
-@hosts("examples/plain_wsgi.py", "examples.plain_wsgi:app")
-def test_plain_wsgi(visit: Callable[..., Visitor], command: list[str]) -> None:
+@hosts("examples/whiteboard/app.py", "examples.whiteboard.app:app")
+def test_whiteboard(visit: Callable[..., Visitor], command: list[str]) -> None:
     with serving(python(*command)) as url:
-        assert requests.get(f"{url}/anything", timeout=10).text == "an ordinary page"
-        visitor = visit(url)
-        assert visitor.next("time") < visitor.next("time")
+        assert "<title>Whiteboard</title>" in requests.get(url, timeout=10).text
+        alice, bob = visit(url), visit(url)
+        assert bob.next("board")[0] == {}
+        stroke = ("#dc2626", 4, [1, 2, 3, 4])
+        for _ in range(2):
+            assert alice.call("draw", (1, *stroke)) is None
+            key, *seen = bob.next("draw")[:4]  # the offset for a recovery follows
+            assert tuple(seen) == stroke
+        alice.emit("cursor", (10, 20))
+        assert bob.next("cursor") == (alice.get_sid(), 10, 20)
+        late = visit(url)
+        assert late.next("board")[0] == {key: ["#dc2626", 4, [1, 2, 3, 4] * 2]}
+        bob.emit("undo")  # nothing of his own
+        alice.emit("undo")
+        assert late.next("erase")[0] == [key]
+
+
+@hosts("examples/devices/app.py", "examples.devices.app:app")
+def test_devices(visit: Callable[..., Visitor], command: list[str]) -> None:
+    with serving(python(*command)) as url:
+        assert "<title>Messages</title>" in requests.get(url, timeout=10).text
+        desk, phone, bob = (visit(url, auth={"user": user}) for user in ("Ada", "Ada", "Bob"))
+        message = desk.call("send", ("Bob", "hello", "1"))["message"]
+        assert phone.next("message")[0] == bob.next("message")[0] == message
+        bob.emit("mark", ("Ada", "delivered", message["id"]))
+        assert phone.next("marks")[:3] == desk.next("marks")[:3] == ("Bob", "Ada", {"delivered": 1, "read": 0})
+        bob.emit("mark", ("Ada", "read", message["id"]))
+        assert phone.next("marks")[:3] == ("Bob", "Ada", {"delivered": 1, "read": 1})
+
+
+@pytest.mark.long
+@hosts("examples/jwt/app.py", "examples.jwt.app:app")
+def test_jwt(visit: Callable[..., Visitor], command: list[str]) -> None:
+    with serving(python(*command), ACCESS_SECONDS="6") as url, requests.Session() as browser:
+        assert "<title>Tokens</title>" in browser.get(url, timeout=10).text
+        for body in ({"name": "ada", "password": "guess"}, {"name": "eve", "password": "eve"}, ["ada"]):
+            assert browser.post(f"{url}/login", json=body, timeout=10).status_code == 401
+        login = browser.post(f"{url}/login", json={"name": "ada", "password": "lovelace"}, timeout=10)
+        ada = visit(url, auth={"token": login.json()["token"]})
+        assert ada.call("who am i")["name"] == "ada"
+        admin = visit(url, "/admin", auth={"token": login.json()["token"]})
+        assert admin.call("announce", "tea", namespace="/admin") is None
+        assert ada.next("announcement") == ("ada", "tea")
+        ada.on("token?", lambda: browser.post(f"{url}/token", timeout=10).json()["token"])
+        until(lambda: not admin.connected)  # it does not know how to renew its token
+        until(lambda: ada.call("who am i")["seconds"] > 3)
+        assert browser.post(f"{url}/token/end", timeout=10).status_code == 200
+        until(lambda: not ada.connected)
+        assert browser.post(f"{url}/token", timeout=10).status_code == 401
+
+
+@hosts("examples/bottle/app.py", "examples.bottle.app:app")
+def test_bottle(visit: Callable[..., Visitor], command: list[str]) -> None:
+    with serving(python(*command)) as url:
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            visit(url)
+        page = requests.get(url, timeout=10)
+        assert "<title>Poll</title>" in page.text
+        ada = visit(url, headers={"Cookie": page.headers["Set-Cookie"].split(";")[0]})
+        assert ada.next("mine") == (None,)
+        assert ada.call("vote", "Tea") is None
+        assert ada.next("mine") == ("Tea",)
+        assert requests.get(f"{url}/result", timeout=10).json()["Tea"] == 1
+
+
+def test_cherrypy(visit: Callable[..., Visitor]) -> None:
+    with serving(python("examples/cherrypy/app.py")) as url, requests.Session() as browser:
+        assert "<title>Reports</title>" in browser.post(f"{url}/start", timeout=10).text
+        cookie = f"session_id={browser.cookies['session_id']}"
+        ada = visit(url, headers={"Cookie": cookie})
+        assert ada.next("reports")[0][0]["state"] == "working"
+        assert ada.next("report")[0]["percent"] > 0
+        assert ada.call("cancel", 1) is None
+        assert "error" in ada.call("cancel", 1)
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            visit(url, headers={"Cookie": "session_id=guess"})
+
+
+DJANGO = ["examples/django/manage.py", "runserver", "--noreload", "{port}"]
+DJANGO_GUNICORN = ["-m", "gunicorn", "-k", "gthread", "--threads", "4", "-b", "127.0.0.1:{port}"]
+DJANGO_HOSTS = [
+    pytest.param(DJANGO, id="alone"),
+    pytest.param(
+        [*DJANGO_GUNICORN, "--chdir", "examples/django", "board.wsgi"], id="gunicorn", marks=pytest.mark.long
+    ),
+]
+
+
+@pytest.mark.parametrize("command", DJANGO_HOSTS)
+def test_django(visit: Callable[..., Visitor], command: list[str], tmp_path: Path) -> None:
+    database = {"DATABASE": str(tmp_path / "db.sqlite3")}
+    run_to_its_end(python("examples/django/manage.py", "migrate", "--verbosity", "0"), database)
+    with serving(python(*command), **database) as url, requests.Session() as browser:
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            visit(url, headers={"Cookie": "sessionid=guess"})
+        browser.get(f"{url}/login/", timeout=10)
+        form = {"username": "ada", "password": "lovelace", "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        assert "<title>Notice board</title>" in browser.post(f"{url}/login/", data=form, timeout=10).text
+        ada = visit(url, headers={"Cookie": f"sessionid={browser.cookies['sessionid']}"})
+        assert ada.next("notices") == ([],)
+        assert ada.call("write", "cake") is None
+        assert ada.next("notice")[0]["author"] == "ada"
+        for odd in ("", " ", "x" * 501, None, ["cake"]):
+            assert "error" in ada.call("write", (odd,))
+        assert browser.get(f"{url}/online/", timeout=10).json() == {"users": ["ada"], "sockets": 1}
+        form = {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        assert browser.post(f"{url}/logout/", data=form, timeout=10).status_code == 200
+        until(lambda: not ada.connected)
 
 
 @hosts("examples/raw_engine.py", "examples.raw_engine:app")

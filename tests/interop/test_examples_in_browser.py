@@ -85,7 +85,8 @@ def test_in_browser_windows(example: str, tmp_path: Path) -> None:
         run_to_its_end(python(MANAGE, "migrate"), env)
     site = Site(EXAMPLES[example], env)
     try:
-        script, modules = node("examples_in_browser.js", example, f"http://127.0.0.1:{site.port}", executable, screenshots)
+        url = f"http://127.0.0.1:{site.port}"
+        script, modules = node("examples_in_browser.js", example, url, executable, screenshots)
         with running(script, **modules) as windows:
             follow(windows, site)
     finally:
