@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "date": time.strftime("%Y-%m-%d"),
         "settings": vars(settings) | {"rounds": options.rounds},
         "missing": missing,
-        "runs": [],
+        "runs": [],  # the last, see ``save``
     }
     for number in range(options.rounds):
         for workload in chosen:
@@ -116,7 +116,9 @@ def one(workload: workloads.Workload, server: servers.Server, settings: measure.
 
 def save(results: dict[str, Any], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    head = json.dumps(results | {"runs": []}, indent=1).removesuffix("[]\n}")
+    runs = ",\n".join(json.dumps(run) for run in results["runs"])
+    (folder / "results.json").write_text(f"{head}[\n{runs}\n]}}\n")  # a line a run
 
 
 def main(argv: list[str]) -> None:

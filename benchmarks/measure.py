@@ -164,11 +164,15 @@ def measure(workload: Workload, server: Server, settings: Settings) -> dict[str,
         memory, cpu = processes.memory(), processes.cpu()
         load = Load(port, arguments, settings.load_core)
         try:
-            return _under_load(workload, processes, load, settings, memory, cpu)
+            return _rounded(_under_load(workload, processes, load, settings, memory, cpu))
         finally:
             said = load.close()
             if said:
                 print(f"  {workload.name}, {server.name}: {said}")
+
+
+def _rounded(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in result.items()}
 
 
 def _under_load(

@@ -31,8 +31,8 @@ OVERVIEW = ["ack", "pipelined", "broadcast-1000", "storm", "idle", "memory"]
 LATENCIES = ["ack", "pipelined", "broadcast-1000", "broadcast-8000", "rooms", "polling"]
 
 
-def draw(figures: Figures, folder: Path) -> None:
-    """Those of ``report.PLOTS``, as SVG and PNG."""
+def draw(figures: Figures, folder: Path) -> list[str]:
+    """Those of ``report.PLOTS`` that there are figures for, as SVG and PNG; returns their names."""
     pyplot.rcParams.update({"font.size": 8, "svg.fonttype": "none", "svg.hashsalt": "benchmarks"})
     of = workloads.BY_NAME
     plots: dict[str, list[Panel]] = {
@@ -47,8 +47,7 @@ def draw(figures: Figures, folder: Path) -> None:
             (f"{of['storm'].title}\nms from connect to end, p50", "storm", "p50", 1000),
         ],
     }
-    for name, panels in plots.items():
-        _figure(figures, panels, folder / name)
+    return [name for name, panels in plots.items() if _figure(figures, panels, folder / name)]
 
 
 def _main_panel(workload: workloads.Workload) -> Panel:
@@ -57,10 +56,10 @@ def _main_panel(workload: workloads.Workload) -> Panel:
     return f"{workload.title}\nKiB a client", workload.name, workload.key, 1024
 
 
-def _figure(figures: Figures, panels: list[Panel], path: Path) -> None:
+def _figure(figures: Figures, panels: list[Panel], path: Path) -> bool:
     drawn = [(title, bars) for title, name, key, scale in panels if (bars := _bars(figures, name, key, scale))]
     if not drawn:
-        return
+        return False
     height = (len(drawn) + COLUMNS - 1) // COLUMNS
     figure, axes = pyplot.subplots(height, COLUMNS, figsize=(4.6 * COLUMNS, 2.1 * height), squeeze=False)
     for panel in axes.flat[len(drawn) :]:
@@ -71,6 +70,7 @@ def _figure(figures: Figures, panels: list[Panel], path: Path) -> None:
     figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     figure.savefig(path.with_suffix(".png"), dpi=110)
     pyplot.close(figure)
+    return True
 
 
 def _bars(figures: Figures, workload: str, key: str, scale: float) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +161,8 @@ def _aligned(cells: list[list[str]]) -> Iterator[str]:
         yield "  ".join([first, *rest]).rstrip()
 
 
-def page(results: dict[str, Any]) -> str:
-    """For the documentation: the bars, plots and tables."""
+def page(results: dict[str, Any], drawn: Sequence[str] = ()) -> str:
+    """For the documentation: the bars, the plots that were drawn, and the tables."""
     figures = Figures(results)
     settings = results["settings"]
     lines = [".. made by ``python -m benchmarks``; do not edit", "", *_title("The last run", "=")]
@@ -173,8 +174,8 @@ def page(results: dict[str, Any]) -> str:
     lines += _list_table(["", "at most", "is", ""], list(judgements(figures)), "70 10 10 10")
     lines += _title("Plots", "-")
     lines += ["A bar that ends in » is longer than shown.", ""]
-    for name, alternative in PLOTS.items():
-        lines += [f".. image:: {name}.svg", f"   :alt: {alternative}", "   :width: 100%", ""]
+    for name in drawn:
+        lines += [f".. image:: {name}.svg", f"   :alt: {PLOTS[name]}", "   :width: 100%", ""]
     lines += _title("Tables", "-")
     lines += [_LEGEND, ""]
     for workload, cells, notes in rows(figures):
@@ -213,10 +214,11 @@ def _list_table(header: list[str], cells: list[list[str]], widths: str) -> list[
 
 def write(results: dict[str, Any], folder: Path) -> None:
     """The page and its plots."""
-    (folder / "results.rst").write_text(page(results))
+    drawn = []
     try:
         from benchmarks import plots
     except ModuleNotFoundError as error:
         print(f"no plots: {error}; pip install -e '.[benchmark]'", file=sys.stderr)
     else:
-        plots.draw(Figures(results), folder)
+        drawn = plots.draw(Figures(results), folder)
+    (folder / "results.rst").write_text(page(results, drawn))
