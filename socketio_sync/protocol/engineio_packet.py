@@ -58,13 +58,11 @@ class EncodedPacket:
         """The finished unmasked WebSocket frames of Engine.IO 4: one a message."""
         frames = self._websocket
         if frames is None:
-            head = self.messages[0]
-            if isinstance(head, str):
-                frames = text_frame(self.type + head)
-                if len(self.messages) > 1:
-                    frames += b"".join([_frame(self.type, message) for message in self.messages[1:]])
+            messages = self.messages
+            if len(messages) == 1 and messages[0].__class__ is str:
+                frames = text_frame(self.type + messages[0])
             else:
-                frames = b"".join([_frame(self.type, message) for message in self.messages])
+                frames = b"".join([_frame(self.type, message) for message in messages])
             self._websocket = frames
         return frames
 

@@ -21,6 +21,9 @@ _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
 _PLACEHOLDER = b'"_placeholder":true'
 _LONGEST_FINITE = 400
 
+decode = orjson.loads
+"""``loads`` for ordinary texts: a ValueError does not mean yet that the text is wrong."""
+
 
 def dumps(
     value: Any,

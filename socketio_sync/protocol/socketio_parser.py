@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from socketio_sync.exceptions import ProtocolError
+from socketio_sync.protocol.json_codec import decode
 from socketio_sync.protocol.json_codec import dumps
 from socketio_sync.protocol.json_codec import dumps_ordinary
 from socketio_sync.protocol.json_codec import dumps_walked
@@ -76,6 +77,13 @@ class DefaultParser:
             return (f"{type}{head}{text}",)
         return (f"{type + _BINARY_OFFSET}{len(attachments)}-{head}{text}", *attachments)
 
+    def ordinary(self, type: int, nsp: str, data: Any, id: int | None = None) -> str | None:
+        """The text of an EVENT or ACK of ordinary values, without a Packet; None: ``encode`` must look at it."""
+        text = dumps_ordinary(data)
+        if text is None:
+            return None
+        return f"{type}{'' if nsp == '/' else nsp + ','}{'' if id is None else id}{text}"
+
     def decoder(self, max_attachments: int = 10) -> Decoder:
         """Return a decoder for one connection, which refuses packets with more attachments than this."""
         return Decoder(max_attachments)
@@ -105,6 +113,16 @@ class Decoder:
         Raises:
             ProtocolError: the message is not what the protocol allows here; nothing half-received is kept.
         """
+        if data[:1] == "2" and self.waiting is None:  # a plain event for "/", as most are; any doubt takes the long way
+            at = data.find("[", 1)  # type: ignore[arg-type]
+            digits = data[1:at]
+            if at == 1 or (1 < at <= _MAX_ID_DIGITS + 1 and digits.isdigit() and digits.isascii()):
+                try:
+                    value = decode(data[at:])
+                except ValueError:
+                    value = None
+                if value and value[0].__class__ is str and value[0] not in RESERVED_EVENTS:
+                    return Packet(EVENT, "/", value, int(digits) if digits else None)
         if self.waiting is not None:
             return self._add_attachment(data)
         if not isinstance(data, str):

@@ -80,7 +80,11 @@ class Mailbox(Generic[T]):
         if len(items) >= self._limit or self._bytes_in - self._bytes_out >= self._byte_limit:
             self._fill()
         if self._turn:
-            self._begin()
+            try:  # as _begin does, without its frame
+                self._turn.pop()
+            except IndexError:
+                return
+            self._runtime.submit(self._run, self._label)
 
     def close(self) -> None:
         """Handle nothing more, and forget whose it is, lest a mailbox and its owner keep each other alive."""
@@ -100,16 +104,18 @@ class Mailbox(Generic[T]):
         self._runtime.submit(self._run, self._label)
 
     def _run(self) -> None:
-        items, handle, now = self._items, self._handle, self._runtime.now
-        until = now() + BUDGET_SECONDS
+        items = self._items
+        until = 0.0
         try:
             for _ in range(BUDGET_ITEMS):
                 item, size = items.popleft()  # there is one: only this worker takes
                 self._bytes_out += size
                 if self._full:
                     self._look_for_room()
-                handle(item)
-                if not items or now() > until:
+                if until == 0.0 and items:
+                    until = self._runtime.now() + BUDGET_SECONDS
+                self._handle(item)
+                if not items or self._runtime.now() > until:
                     return
         finally:  # also after an exception: the next items do not suffer for it
             self._turn.append(True)

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from operator import length_hint
 from typing import TYPE_CHECKING
 from typing import Any
 
 from socketio_sync.protocol.socketio_packet import ACK
-from socketio_sync.protocol.socketio_packet import Packet
 
 if TYPE_CHECKING:
     from socketio_sync.server.socket_life import SocketLife
 
 
 class Ack:
-    """The answer to one event, to be given now or later, from any thread.
+    """The answer to one event, to be given now or later, from any thread."""
 
-    Attributes:
-        wanted: whether the client asked for an answer; if not, calling does nothing.
-    """
-
-    __slots__ = ("_id", "_socket", "_turns", "wanted")
+    __slots__ = ("_id", "_socket", "_turns")
 
     def __init__(self, socket: SocketLife, id: int | None) -> None:
-        self.wanted = id is not None
         self._socket = socket
         self._id = id
-        # Taking from an iterator is atomic: of several threads that answer, one gets the turn.
-        self._turns = iter((True,))
+        # Taking from a list is atomic: of several threads that answer, one gets the turn.
+        self._turns = [True]
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the client asked for an answer; if not, calling does nothing."""
+        return self._id is not None
 
     def __call__(self, *args: Any) -> bool:
         """Answer with these arguments; the first call only.
@@ -40,12 +38,12 @@ class Ack:
         """
         if self._id is None:
             return False
-        socket = self._socket
-        nsp = socket.nsp
-        encoded = nsp.encode(Packet(ACK, nsp.name, args, self._id))
-        if next(self._turns, None) is None:
+        encoded = self._socket.nsp.encode_parts(ACK, args, self._id)
+        try:
+            self._turns.pop()
+        except IndexError:
             return False
-        return socket.send_encoded(encoded)
+        return self._socket.send_encoded(encoded)
 
     def __repr__(self) -> str:
-        return f"<Ack {'open' if length_hint(self._turns) else 'answered'}{'' if self.wanted else ', not wanted'}>"
+        return f"<Ack {'open' if self._turns else 'answered'}{'' if self.wanted else ', not wanted'}>"

@@ -16,6 +16,7 @@ from socketio_sync.protocol.socketio_mux import Mux
 from socketio_sync.protocol.socketio_packet import CONNECT
 from socketio_sync.protocol.socketio_packet import CONNECT_ERROR
 from socketio_sync.protocol.socketio_packet import DISCONNECT
+from socketio_sync.protocol.socketio_packet import EVENT
 from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.protocol.socketio_packet import shown
 from socketio_sync.server.socket import Socket
@@ -79,6 +80,12 @@ class ClientConnection:
         size = self._size + len(data)
         try:
             packet = self._decoder.add(data)
+            if packet is not None and packet.type == EVENT and (socket := self.sockets.get(packet.nsp)) is not None:
+                self._size = 0  # the short way of most messages: the namespace is joined, or this socket were not here
+                if log.isEnabledFor(logging.DEBUG):
+                    log.debug("received from %s: %r", self.connection, packet)
+                socket.receive_event(packet, size)
+                return
             if packet is None:
                 self._size = size
                 self._check_waiting()

@@ -14,11 +14,11 @@ from typing import Any
 
 from socketio_sync.exceptions import ArgumentsError
 from socketio_sync.protocol.socketio_packet import ACK
-from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.server.ack import Ack
 from socketio_sync.server.listeners import LIFE_CYCLE
 
 if TYPE_CHECKING:
+    from socketio_sync.protocol.socketio_packet import Packet
     from socketio_sync.server.listeners import Handler
     from socketio_sync.server.listeners import Listeners
     from socketio_sync.server.namespace import BaseNamespace
@@ -110,88 +110,104 @@ def run_life_cycle(socket: SocketLife, chain: tuple[Listeners, ...], event: str,
 
 
 def handle_event(socket: SocketLife, packet: Packet) -> None:
-    """Give one event of the client to all who want it, then answer it."""
+    """Give one event of the client to all who want it, then answer it.
+
+    Measured: this runs for every event, so the calls stand here as ``call_handler`` has them, without its detours.
+    """
     data = packet.data
     socket.running = event = data[0]
-    args = tuple(data[1:])
     chain = socket.chain
+    simple = not socket.middlewares and event not in LIFE_CYCLE
+    for listeners in chain:
+        if listeners.any:
+            simple = False
+    if not simple:
+        chain, data = _detours(socket, packet, chain)
+    server = socket.server
+    answer = mended = None
+    well = True
+    ack: Ack | None = None
+    found = False
+    for listeners in chain:
+        handlers = listeners.named.get(event)
+        if handlers is None:
+            continue
+        found = True
+        # The place of the name is the socket's, for those who get it: what the handler is called with needs no copy.
+        given = data if listeners.takes_socket else data[1:]
+        data[0] = socket
+        count = len(given)
+        for handler in handlers:
+            # A call with too few arguments is none: it does not use up the only one.
+            if handler.once and handler.least <= count and not listeners.claim(event, handler):
+                continue
+            try:
+                if handler.least > count:
+                    raise _arguments_error(socket, event, handler, count)
+                if handler.wants_ack and ack is None:
+                    ack = Ack(socket, packet.id)
+                if server.wrappers:
+                    value = invoke(socket, event, handler.call, tuple(given), ack)
+                elif handler.most is not None and handler.most < count:
+                    value = Context().run(handler.call, tuple(given), ack)
+                elif handler.wants_ack:
+                    value = Context().run(handler.function, *given, ack=ack)
+                else:
+                    value = Context().run(handler.function, *given)
+            except socket.conn.runtime.failures as error:
+                well = False
+                value = report(socket.nsp, error, socket, event, tuple(data[1:]))
+                mended = value if mended is None else mended
+            else:
+                answer = value if answer is None else answer
+    if ack is not None:
+        if mended is not None:
+            _answer_by(ack, socket, event, mended)
+    elif found:
+        if packet.id is not None:
+            _answer(socket, packet.id, event, answer, mended, well)
+    elif chain:
+        log.debug("nothing handles %r (%r)", event, socket)
+
+
+def _detours(
+    socket: SocketLife, packet: Packet, chain: tuple[Listeners, ...]
+) -> tuple[tuple[Listeners, ...], list[Any]]:
+    """What few events need: those who see all events, ``socket.use``, and names that are ours.
+
+    Returns:
+        Those whose handlers get the event, nobody if it is refused, and its name and arguments.
+    """
+    event, *args = packet.data
     for listeners in chain:
         for handler in listeners.any:
             given = (socket, event, *args) if listeners.takes_socket else (event, *args)
-            call_handler(socket, event, handler, given, args)
+            call_handler(socket, event, handler, given, tuple(args))
     if socket.middlewares:
         values = list(args)
         try:
             for handler in socket.middlewares:
                 invoke(socket, event, handler.call, (event, values))
         except socket.conn.runtime.failures as error:
-            mended = report(socket.nsp, error, socket, event, args)
-            _answer(socket, packet.id, event, None, mended, False)
-            return
-        args = tuple(values)
+            mended = report(socket.nsp, error, socket, event, tuple(args))
+            if packet.id is not None:
+                _answer(socket, packet.id, event, None, mended, False)
+            return (), [event]
+        args = values
     if event in LIFE_CYCLE:
         # A client may call an event "connection", but not as if it were ours.
         chain = tuple(own for own in chain if event == "connection" and not own.takes_socket)
-    _run_handlers(socket, chain, event, args, packet.id)
+    return chain, [event, *args]
 
 
-def _run_handlers(
-    socket: SocketLife, chain: tuple[Listeners, ...], event: str, args: tuple[Any, ...], id: int | None
-) -> None:
-    """Call the handlers of one event, and answer it.
-
-    Measured: this runs for every event, so the calls stand here as ``call_handler`` has them, without its detours.
-    """
-    answer = mended = None
-    well = True
-    ack: Ack | None = None
-    found = False
-    wrapped = socket.server.wrappers
-    for listeners in chain:
-        handlers = listeners.named.get(event)
-        if handlers is None:
-            continue
-        found = True
-        given = (socket, *args) if listeners.takes_socket else args
-        count = len(given)
-        for handler in handlers:
-            # A call with too few arguments is none: it does not use up the only one.
-            if handler.once and handler.least <= count and not listeners.claim(event, handler):
-                continue
-            if handler.wants_ack and ack is None:
-                ack = Ack(socket, id)
-            try:
-                if handler.least > count:
-                    raise _arguments_error(socket, event, handler, count)
-                if wrapped:
-                    value = invoke(socket, event, handler.call, given, ack)
-                elif handler.wants_ack or handler.most != count:
-                    value = Context().run(handler.call, given, ack)
-                else:
-                    value = Context().run(handler.function, *given)
-            except socket.conn.runtime.failures as error:
-                well = False
-                value = report(socket.nsp, error, socket, event, args)
-                mended = value if mended is None else mended
-            else:
-                answer = value if answer is None else answer
-    if not found:
-        log.debug("nothing handles %r (%r)", event, socket)
-    elif ack is None:
-        _answer(socket, id, event, answer, mended, well)
-    elif mended is not None:
-        _answer_by(ack, socket, event, mended)
-
-
-def _answer(socket: SocketLife, id: int | None, event: str, answer: Any, mended: Any, well: bool) -> None:
+def _answer(socket: SocketLife, id: int, event: str, answer: Any, mended: Any, well: bool) -> None:
     """Send the answer: a handler's value, else ``on_error``'s, else an empty one, else (something failed) none."""
     value = mended if answer is None else answer
-    if id is None or (value is None and not well):
+    if value is None and not well:
         return
     args = value if value.__class__ is tuple else _arguments(value)
-    nsp = socket.nsp
     try:
-        socket.send_encoded(nsp.encode(Packet(ACK, nsp.name, args, id)))
+        socket.send_encoded(socket.nsp.encode_parts(ACK, args, id))
     except Exception as error:
         _mend(Ack(socket, id), socket, event, error)
 

@@ -146,13 +146,11 @@ class SocketLife:
         if not self._ready:
             self._mailbox.post(partial(self._handle_early, packet), size)
             return
-        loose = not self.server.options.ordered_events
         for listeners in self.chain:
-            loose = loose or listeners.any_loose
-        if loose and self._is_loose(packet):
-            self._start_loose(packet)
-        else:
-            self._mailbox.post(packet, size)
+            if listeners.any_loose and self._is_loose(packet):
+                self._start_loose(packet)
+                return
+        self._mailbox.post(packet, size)
 
     def receive_ack(self, packet: Packet, size: int) -> None:
         """An answer of the client: given at once, or kept while an event that came before it may be about to ask."""
