@@ -54,8 +54,8 @@ Include {site}
 
 
 @contextmanager
-def apache(**env: str) -> Iterator[Deployed]:
-    """Apache with the application, in a folder that its unprivileged user can read."""
+def apache(app: Path = FOLDER / "app.py", **env: str) -> Iterator[Deployed]:
+    """Apache with an application, in a folder that its unprivileged user can read."""
     program = installed("apache2")
     if not (MODULES / "mod_wsgi.so").exists():
         missing("libapache2-mod-wsgi-py3")
@@ -63,7 +63,7 @@ def apache(**env: str) -> Iterator[Deployed]:
     folder.chmod(0o755)
     try:
         environment(folder / "venv")
-        shutil.copy(FOLDER / "app.py", folder)
+        shutil.copy(app, folder / "app.py")
         port = free_port()
         config = {"/srv/app": str(folder), "*:80": f"127.0.0.1:{port}"}
         modules = ("mpm_event", "authz_core", "wsgi")
@@ -84,26 +84,34 @@ def apache(**env: str) -> Iterator[Deployed]:
 
 
 def environment(folder: Path) -> None:
-    """A virtual environment of Debian's Python with what is installed in ours, if the two are of one version."""
-    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    """A virtual environment of Debian's Python, with us and what the application needs in it."""
     if not Path(DEBIANS_PYTHON).exists():
         missing(f"{DEBIANS_PYTHON}, which Debian's mod_wsgi is made for,")
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     asked = subprocess.run([DEBIANS_PYTHON, "--version"], capture_output=True, text=True, check=True)
     if not asked.stdout.startswith(f"Python {version}."):
-        missing(f"a Python {version} like ours at {DEBIANS_PYTHON}")
+        subprocess.run([DEBIANS_PYTHON, "-m", "venv", str(folder)], check=True)
+        subprocess.run([str(folder / "bin" / "pip"), "install", "-q", str(ROOT), "werkzeug"], check=True)
+        return
+    # Our own Python is of the same version: what is installed there is copied, which takes no network.
     subprocess.run([DEBIANS_PYTHON, "-m", "venv", "--without-pip", str(folder)], check=True)
     packages = folder / "lib" / f"python{version}" / "site-packages"
     shutil.copytree(ROOT / "socketio_sync", packages / "socketio_sync")
     for name in PACKAGES:
-        try:
-            distribution = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # this version of gevent needs it no more
-        for file in distribution.files or ():
-            if ".." not in file.parts and file.suffix != ".pyc":
-                target = packages / file
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(file.locate(), target)
+        copy(name, packages)
+
+
+def copy(name: str, packages: Path) -> None:
+    """Copy an installed package."""
+    try:
+        files = importlib.metadata.distribution(name).files
+    except importlib.metadata.PackageNotFoundError:
+        return  # this version of gevent needs it no more
+    for file in files or ():
+        if ".." not in file.parts and file.suffix != ".pyc":
+            target = packages / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file.locate(), target)
 
 
 def test_everything(js: JavaScript) -> None:
