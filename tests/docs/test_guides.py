@@ -10,16 +10,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from wsgiref.simple_server import demo_app
 
 import pytest
 import requests
+import werkzeug.test
 from gevent import monkey
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from socketio_sync import AckTimeout
 from socketio_sync import ArgumentsError
 from socketio_sync import ConnectError
 from socketio_sync import Server
 from socketio_sync import TransportError
+from socketio_sync import WSGIApp
 from socketio_sync.testing import TestClient
 from tests.support import pages
 from tests.support.programs import python
@@ -389,3 +393,29 @@ class TestPerformance:
         ann = visit(page["io"])
         ann.emit("download", 300)
         assert [event[1] for event in ann.received()] == list(range(300))
+
+
+class TestAuthenticate:
+    def test_the_middleware(self, visit: Visit) -> None:
+        io = Server()
+        users = {"secret": types.SimpleNamespace(id=7)}
+        pages.run("howto/authenticate.rst", io=io, ConnectError=ConnectError, find_user=users.get)
+        with pytest.raises(ConnectError, match="log in first") as caught:
+            visit(io)
+        assert caught.value.data == {"code": "invalid"}
+        ann = visit(io, auth={"token": "secret"})
+        io.to("user:7").emit("hello")
+        assert ann.receive() == ("hello",)
+
+
+class TestBehindAProxy:
+    def test_the_clients_address(self) -> None:
+        io = Server()
+        names = {"ProxyFix": ProxyFix, "WSGIApp": WSGIApp, "io": io, "site": demo_app}
+        app = pages.run("howto/behind_a_proxy.rst", **names)["app"]
+        forwarded = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9", "X-Forwarded-Proto": "https"}
+        with io:
+            werkzeug.test.Client(app).get("/socket.io/?EIO=4&transport=polling", headers=forwarded)
+            (connection,) = io.engine.connections.values()
+            assert connection.remote_address == "203.0.113.9"
+            assert connection.environ["wsgi.url_scheme"] == "https"
