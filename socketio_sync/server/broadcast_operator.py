@@ -64,7 +64,7 @@ class BroadcastMethods:
 
     @property
     def broadcast(self) -> BroadcastOperator:
-        """The chain itself: it goes to many already."""
+        """The chain itself, which goes to many already."""
         return BroadcastOperator(*self._target())
 
     @property
@@ -75,20 +75,25 @@ class BroadcastMethods:
 
     @property
     def volatile(self) -> BroadcastOperator:
-        """Drop it for a client for which anything waits to be sent."""
+        """Drop it for each client for which anything waits to be sent: for what is soon out of date."""
         nsp, options = self._target()
         return BroadcastOperator(nsp, options._replace(volatile=True))
 
     def compress(self, compress: bool) -> BroadcastOperator:
-        """Whether the transports may compress it."""
+        """Whether the transports may compress it; they do only if the server's options say so.
+
+        Raises:
+            TypeError: not a bool.
+        """
         nsp, options = self._target()
         return BroadcastOperator(nsp, options._replace(compress=boolean("compress", compress)))
 
     def timeout(self, seconds: float) -> BroadcastOperator:
-        """How long answers may take, instead of ``ack_timeout``.
+        """How many seconds answers may take, instead of the server's ``ack_timeout``.
 
         Raises:
-            ValueError: not between 0 and 1000 seconds.
+            TypeError: not a number.
+            ValueError: not above 0, or 1000 and more, which would be milliseconds.
         """
         nsp, options = self._target()
         return BroadcastOperator(nsp, options._replace(timeout=check_duration("timeout", seconds)))
@@ -107,7 +112,8 @@ class BroadcastMethods:
             error_callback: called instead, as ``error_callback(error)``, when not all answers came in time.
 
         Raises:
-            TypeError, ValueError: a reserved name, or something that cannot be sent; the text has its path.
+            TypeError: something that cannot be sent; the text has its path.
+            ValueError: likewise, or a reserved name.
         """
         nsp, options = self._target()
         packet = event_packet(nsp.name, event, args)
@@ -117,7 +123,7 @@ class BroadcastMethods:
             ask_many(nsp, packet, options, Reply(nsp, None, event, callback, error_callback))
 
     def send(self, *args: Any, callback: Callback | None = None, error_callback: Callback | None = None) -> None:
-        """Emit the event "message"."""
+        """Emit the event "message": as ``emit``, without a name."""
         self.emit("message", *args, callback=callback, error_callback=error_callback)
 
     def emit_with_ack(self, event: str, *args: Any) -> list[Any]:
@@ -165,7 +171,11 @@ class BroadcastMethods:
     # The sockets themselves
 
     def fetch_sockets(self) -> list[RemoteSocket]:
-        """Copies of the sockets that this chain reaches, those of other servers too."""
+        """Copies of the sockets that this chain reaches, those of other servers too.
+
+        Raises:
+            AckTimeout: not all other servers answered in time.
+        """
         nsp, options = self._target()
         found = nsp.adapter.fetch_sockets(options)
         return [RemoteSocket(nsp, socket.id, socket.handshake, socket.rooms, socket.data) for socket in found]
@@ -180,7 +190,7 @@ class BroadcastMethods:
         nsp.adapter.add_sockets(options, room_names(rooms))
 
     def sockets_leave(self, rooms: str | Iterable[str]) -> None:
-        """Make them leave rooms."""
+        """Make them leave rooms; those that are not in them are left alone."""
         nsp, options = self._target()
         nsp.adapter.remove_sockets(options, room_names(rooms))
 
@@ -248,20 +258,25 @@ class SocketMethods:
 
     @property
     def volatile(self) -> SocketOperator:
-        """Drop it if anything waits to be sent."""
+        """Drop it if anything waits to be sent to this client: for what is soon out of date."""
         socket, options = self._target()
         return SocketOperator(socket, options._replace(volatile=True))
 
     def compress(self, compress: bool) -> SocketOperator:
-        """Whether the transports may compress it."""
+        """Whether the transports may compress it; they do only if the server's options say so.
+
+        Raises:
+            TypeError: not a bool.
+        """
         socket, options = self._target()
         return SocketOperator(socket, options._replace(compress=boolean("compress", compress)))
 
     def timeout(self, seconds: float) -> SocketOperator:
-        """How long an answer may take.
+        """How many seconds the answer may take.
 
         Raises:
-            ValueError: not between 0 and 1000 seconds.
+            TypeError: not a number.
+            ValueError: not above 0, or 1000 and more, which would be milliseconds.
         """
         socket, options = self._target()
         return SocketOperator(socket, options._replace(timeout=check_duration("timeout", seconds)))
@@ -281,7 +296,8 @@ class SocketMethods:
                 was given and is over.
 
         Raises:
-            TypeError, ValueError: a reserved name, or something that cannot be sent; the text has its path.
+            TypeError: something that cannot be sent; the text has its path.
+            ValueError: likewise, or a reserved name.
             LimitError: with a callback: ``max_pending_acks`` answers are awaited already.
         """
         socket, options = self._target()
@@ -292,7 +308,7 @@ class SocketMethods:
             ask_one(socket, packet, options, Reply(socket.nsp, socket, event, callback, error_callback))
 
     def send(self, *args: Any, callback: Callback | None = None, error_callback: Callback | None = None) -> None:
-        """Emit the event "message"."""
+        """Emit the event "message": as ``emit``, without a name."""
         self.emit("message", *args, callback=callback, error_callback=error_callback)
 
     def emit_with_ack(self, event: str, *args: Any) -> Any:

@@ -149,7 +149,7 @@ class _CatchAll:
     _listeners: Listeners
 
     def off(self, event: str, handler: Callable[..., Any] | None = None) -> None:
-        """Forget the latest registration of ``handler``, or all handlers of the event."""
+        """Forget the latest registration of ``handler``, or all handlers of the event; unknown ones are no error."""
         self._listeners.remove(event, handler)
 
     def off_any(self, handler: Callable[..., Any] | None = None) -> None:
@@ -212,7 +212,12 @@ class NamespaceHandlers(_CatchAll):
     ) -> Callable[[SocketFunction], SocketFunction]: ...
 
     def event(self, handler: Any = None, *, ordered: bool | None = None) -> Any:
-        """Decorate a handler of the event that is named as the function."""
+        """Decorate a handler of the event that is named as the function: ``@io.event`` or ``@io.event(ordered=False)``.
+
+        Raises:
+            TypeError: the function has no name, or cannot be a handler.
+            ValueError: the event cannot fire here; the text names what to use.
+        """
         return _register_by_name(self._listeners, handler, ordered)
 
     def on_any(self, handler: SocketFunction) -> SocketFunction:
@@ -263,7 +268,7 @@ class SocketHandlers(_CatchAll):
     def event(self, handler: None = None, *, ordered: bool | None = None) -> Callable[[Function], Function]: ...
 
     def event(self, handler: Any = None, *, ordered: bool | None = None) -> Any:
-        """Decorate a handler of the event that is named as the function."""
+        """Decorate a handler of the event that is named as the function. See ``Namespace.event``."""
         return _register_by_name(self._listeners, handler, ordered)
 
     def on_any(self, handler: Function) -> Function:

@@ -58,7 +58,7 @@ class Server(HookMethods):
     nothing: build, fork, monkey-patch, serve.
 
     Args:
-        **options: see ``ServerOptions``.
+        **options: keywords; the reference has a page of them.
 
     Attributes:
         options: all of them, frozen.
@@ -233,7 +233,8 @@ class Server(HookMethods):
     def wrap_handlers(self, wrapper: Wrapper) -> Wrapper:
         """Enter ``wrapper(socket, event)`` around each call of a handler, middleware or ack callback of a socket.
 
-        For request contexts and database sessions; the first one registered is the outermost.
+        It returns a context manager, as a function with ``contextlib.contextmanager`` does. For request contexts and
+        database sessions; the first one registered is the outermost.
         """
         found = Handler.inspect(wrapper, "wrap_handlers", given=2)
         with self._registry:
@@ -261,7 +262,7 @@ class Server(HookMethods):
     ) -> AbstractContextManager[Any]:
         """Serve in the background inside a ``with`` block, which gets an object with ``url`` and ``port``.
 
-        Args: as ``listen``.
+        The arguments, and what is raised, are those of ``listen``. The server itself stays open afterwards; ``close`` ends it.
         """
         serving: AbstractContextManager[Any] = self.web_server.listening(
             self, port, host, wsgi_app=wsgi_app, ssl_context=ssl_context
@@ -272,7 +273,7 @@ class Server(HookMethods):
         """Run a function in a greenlet or thread of its own. What it raises is logged.
 
         Returns:
-            A Task: ``join(timeout=None)`` waits, ``done`` tells.
+            A Task, whose ``join(timeout=None)`` waits and whose ``done`` tells.
 
         Raises:
             TypeError: it is no function, or an ``async def``, which nobody would run.
@@ -281,7 +282,7 @@ class Server(HookMethods):
         return self.engine.runtime.spawn(fn, *args, **kwargs)
 
     def sleep(self, seconds: float) -> None:
-        """Sleep without holding up others, on gevent and on threads."""
+        """Sleep for so many seconds without holding up others, on gevent and on threads."""
         self.engine.runtime.sleep(seconds)
 
     def close(self, timeout: float = 5) -> None:

@@ -46,7 +46,7 @@ def documented() -> dict[str, set[str]]:
     """The members of each class that the reference describes: by a directive, or in the docstring's attributes."""
     found: dict[str, set[str]] = {}
     text = "\n".join((pages.DOCS / page).read_text() for page in pages.pages() if page.startswith("reference/"))
-    for cls, member in re.findall(r"^\.\. (?:auto)?(?:method|attribute):: (\w+)\.(\w+)", text, re.MULTILINE):
+    for cls, member in re.findall(r"^\.\. (?:auto)?(?:method|attribute|property):: (\w+)\.(\w+)", text, re.MULTILINE):
         found.setdefault(cls, set()).add(member)
     for cls, members in re.findall(r"^\.\. autoclass:: (\w+)(?:\(.*)?\n   :members: (.*)", text, re.MULTILINE):
         found.setdefault(cls, set()).update(members.split(", "))
