@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from wsgiref.simple_server import make_server
 
 from socketio_sync import Engine
@@ -30,6 +31,6 @@ def connection(conn):
 app = WSGIApp(engine)
 
 if __name__ == "__main__":
-    with make_server("127.0.0.1", int(os.environ.get("PORT", "3000")), app) as server:
+    with make_server("127.0.0.1", int(os.environ.get("PORT", "3000")), app) as server, suppress(KeyboardInterrupt):
         print(f"http://127.0.0.1:{server.server_port}", flush=True)
         server.serve_forever()

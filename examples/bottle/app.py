@@ -11,7 +11,6 @@ import os
 import secrets
 from collections import Counter
 from pathlib import Path
-from wsgiref.simple_server import make_server
 
 import bottle
 
@@ -77,6 +76,4 @@ def vote(socket, drink):
 app = WSGIApp(io, site)
 
 if __name__ == "__main__":
-    with make_server("127.0.0.1", int(os.environ.get("PORT", "3000")), app) as server:
-        print(f"http://127.0.0.1:{server.server_port}", flush=True)
-        server.serve_forever()
+    bottle.run(app, port=int(os.environ.get("PORT", "3000")))
