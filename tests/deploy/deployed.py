@@ -134,6 +134,11 @@ class Deployed:
         """One GET."""
         return fetch(self.port, target, tls=self._tls)
 
+    def pids(self) -> list[int]:
+        """Its processes."""
+        parent = psutil.Process(self.program.process.pid)
+        return [parent.pid, *(child.pid for child in parent.children(recursive=True))]
+
     def trouble(self) -> list[str]:
         """The lines of its log, since it was ready, that tell of trouble."""
         lines = self.program.lines[self._ready_at :]

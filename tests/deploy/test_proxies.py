@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -26,6 +27,7 @@ from tests.support.programs import node_modules
 from tests.support.programs import python
 from tests.support.servers import certificate
 from tests.support.timing import scaled
+from tests.support.wire import Polling
 from tests.support.wire import Wire
 
 pytestmark = pytest.mark.long
@@ -106,6 +108,7 @@ def test_everything(js: JavaScript, tmp_path: Path, proxy: Proxy, tls: bool, nam
     with worker(name) as app, proxy(tmp_path, [app]) as running:
         everything_works(js, running.tls_url if tls else running.url)
         assert goodbye(js, running, "websocket", running.stop) == "transport close"
+        assert running.code in (0, -signal.SIGTERM)
 
 
 @PROXIES
@@ -136,8 +139,57 @@ def test_several_workers(js: JavaScript, tmp_path: Path, proxy: Proxy) -> None:
         assert len({own[0] for own in seen}) == 2
 
 
+@PROXIES
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_a_worker_that_ends(js: JavaScript, tmp_path: Path, proxy: Proxy, transport: str) -> None:
+    """Its client goes on with the other one."""
+    with ExitStack() as stack:
+        workers = [stack.enter_context(worker()) for _ in range(2)]
+        running = stack.enter_context(proxy(tmp_path, workers))
+        first = js(
+            """
+            const options = { reconnection: true, reconnectionDelay: 100, withCredentials: true };
+            kept.client = await connect(url, { transport, ...options });
+            return (await kept.client.emitWithAck("hello")).worker;
+            """,
+            url=running.url,
+            transport=transport,
+        )
+        [its] = [app for app in workers if first in app.pids()]
+        running.expected = "connect\\(\\) failed|prematurely closed|is DOWN|reset by peer"
+        its.stop()
+        second = js(
+            """
+            let answer;
+            await until(async () => {
+              if (!kept.client.ended.length || !kept.client.connected) return false;
+              answer = await kept.client.timeout(1000).emitWithAck("hello").catch(() => undefined);
+              return answer !== undefined && answer.worker !== first;
+            }, ms);
+            return answer.worker;
+            """,
+            first=first,
+            ms=scaled(15_000),
+            patience=20,
+        )
+        [other] = [app for app in workers if app is not its]
+        assert second in other.pids()
+        js("kept.client.disconnect();")
+
+
+def test_a_slow_upload_holds_no_worker_behind_nginx(tmp_path: Path) -> None:
+    """gunicorn's sync worker would read nothing else meanwhile; nginx passes a request on when it is complete."""
+    with worker("gunicorn_sync.py") as app, nginx(tmp_path, [app]) as running, Wire(running.port) as wire:
+        sid = Polling(running.port).open().sid
+        head = f"POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+        wire.send(head.encode() + b"4")
+        assert running.fetch("/").status == 200
+        wire.send(b"0")
+        assert wire.answer().body == b"ok"
+
+
 # The time limits that are written, and those that are tried.
-TIMES = {
+TIMES: dict[Proxy, dict[str, str]] = {
     nginx: {"proxy_read_timeout 75s;": "proxy_read_timeout 3s;"},
     haproxy: {f"timeout {kind} 75s": f"timeout {kind} 3s" for kind in ("client", "server", "tunnel")},
 }
