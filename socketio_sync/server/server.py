@@ -262,7 +262,7 @@ class Server(HookMethods):
     ) -> AbstractContextManager[Any]:
         """Serve in the background inside a ``with`` block, which gets an object with ``url`` and ``port``.
 
-        The arguments, and what is raised, are those of ``listen``. The server itself stays open afterwards; ``close`` ends it.
+        The arguments, and what is raised, are those of ``listen``. The server itself stays open afterwards.
         """
         serving: AbstractContextManager[Any] = self.web_server.listening(
             self, port, host, wsgi_app=wsgi_app, ssl_context=ssl_context
