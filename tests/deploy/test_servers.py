@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.deploy.deployed import gunicorn
 from tests.deploy.deployed import written
 from tests.support.javascript import JavaScript
 from tests.support.programs import free_port
+from tests.support.programs import missing
 from tests.support.programs import python
 from tests.support.servers import certificate
 
@@ -26,7 +28,8 @@ pytestmark = pytest.mark.long
 
 def uwsgi(folder: Path, port: int) -> list[str]:
     """uWSGI as its wheel has it."""
-    pytest.importorskip("pyuwsgi")
+    if find_spec("pyuwsgi") is None:
+        missing("pyuwsgi")
     config = {"127.0.0.1:8000": f"127.0.0.1:{port}", "/srv/app": str(FOLDER)}
     return python("-c", "import pyuwsgi; pyuwsgi.run()", "--ini", str(written("uwsgi.ini", folder, **config)))
 
