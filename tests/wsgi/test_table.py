@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.test_apache import apache
+from tests.deploy.apache import apache
 from tests.support.servers import HOSTS
 from tests.support.servers import TLS_HOSTS
 from tests.support.servers import Host
