@@ -39,9 +39,9 @@ RANKS = {
 
 # Third-party and dangerous imports have one home each.
 HOMES = {
-    "threading": ["runtime/"],
+    "threading": ["runtime/", "cli/"],
     "_thread": ["runtime/"],
-    "queue": ["runtime/"],
+    "queue": ["runtime/", "cli/script.py"],
     "time": ["runtime/", "cli/"],
     "select": ["runtime/"],
     "selectors": ["runtime/"],

@@ -7,6 +7,7 @@ from importlib import metadata
 
 import click
 
+from socketio_sync.cli.connect import connect
 from socketio_sync.cli.doctor import doctor
 from socketio_sync.cli.serve import demo
 from socketio_sync.cli.serve import serve
@@ -33,5 +34,5 @@ def main() -> None:
     """
 
 
-for command in (serve, demo, doctor):
+for command in (serve, demo, connect, doctor):
     main.add_command(command)
