@@ -19,7 +19,8 @@ from tests.support.names import examples
 _HANDLERS = "on once event off on_any prepend_any off_any listeners_any"
 _SENDING = "to in_ except_ broadcast local volatile compress timeout emit send emit_with_ack"
 _MANY = "fetch_sockets sockets_join sockets_leave disconnect_sockets server_side_emit server_side_emit_with_ack"
-_NAMESPACE = f"name server adapter on_error on_server_side on_session_expired use register {_HANDLERS} {_SENDING} {_MANY}"
+_HOOKS = "on_error on_server_side on_session_expired use register"
+_NAMESPACE = f"name server adapter {_HOOKS} {_HANDLERS} {_SENDING} {_MANY}"
 # What users may count on, of the classes that have more, for the package itself. Of all others it is everything.
 PROMISED = {
     "Server": f"""sockets of namespaces engine options on_new_namespace wrap_handlers listen listening close sleep
@@ -152,7 +153,16 @@ class TestSamples:
         with pytest.raises(TypeError, match="Decimal"):
             Server().emit("price", Decimal("9.99"))
 
-    def test_what_python_says(self) -> None:
-        (sample,) = pages.samples("reference/payloads.rst", "pycon")
-        test = doctest.DocTestParser().get_doctest(sample.code, {"io": Server()}, sample.page, sample.page, 0)
-        assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
+    def test_options(self) -> None:
+        io = pages.run("reference/options.rst")["io"]
+        assert (io.options.path, io.options.cookie.header("x")) == (
+            "/live/",
+            "io=x; Path=/; HttpOnly; Secure; SameSite=Lax",
+        )
+
+    @pytest.mark.parametrize("page", [page for page in pages.pages() if pages.samples(page, "pycon")])
+    def test_what_python_says(self, page: str) -> None:
+        names = {"io": Server(), "Server": Server}
+        for sample in pages.samples(page, "pycon"):
+            test = doctest.DocTestParser().get_doctest(sample.code, names, page, page, sample.line)
+            assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
