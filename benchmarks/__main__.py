@@ -7,6 +7,7 @@ that cannot be had is left out, and the report says why.
     python -m benchmarks --list                                        what there is
     python -m benchmarks --rounds 3 --output docs/performance          the report: everything, most of an hour
     python -m benchmarks -w ack -w broadcast-1000 -s ours -s node      a part, in some seconds; prints the table
+    python -m benchmarks -w ack -s ours --profile                      where the time goes, line by line
     python -m benchmarks --quick                                       does it work at all? The figures mean nothing
     python -m benchmarks --from docs/performance/results.json --output docs/performance      tables and plots anew
 
@@ -27,6 +28,7 @@ from typing import Any
 from benchmarks import machine
 from benchmarks import measure
 from benchmarks import report
+from benchmarks import sampling
 from benchmarks import servers
 from benchmarks import setup_peers
 from benchmarks import workloads
@@ -43,6 +45,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3, help="of each measured window (default 3)")
     parser.add_argument("--warm-up", type=float, default=1, help="load before each window, for compilers (default 1)")
     parser.add_argument("--quick", action="store_true", help="few clients and half a second each")
+    parser.add_argument("--profile", action="store_true", help="after each window of ours, one more under py-spy")
     parser.add_argument("--cores", default=None, help="SERVER,LOAD: the cores to use (default: the first two)")
     parser.add_argument("--output", type=Path, help="a folder for results.json, the table and the plots")
     parser.add_argument("--from", dest="source", type=Path, help="make the report of these results; run nothing")
@@ -57,8 +60,8 @@ def settings_of(options: argparse.Namespace) -> measure.Settings:
     if len(cores) < 2:
         raise SystemExit("two cores are needed: one for the server, one for the load")
     if options.quick:
-        return measure.Settings(0.5, 0.1, True, cores[0], cores[1])
-    return measure.Settings(options.seconds, options.warm_up, False, cores[0], cores[1])
+        return measure.Settings(0.5, 0.1, True, cores[0], cores[1], options.profile)
+    return measure.Settings(options.seconds, options.warm_up, False, cores[0], cores[1], options.profile)
 
 
 def available(names: list[str]) -> tuple[list[servers.Server], dict[str, str]]:
@@ -84,8 +87,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     found, missing = available(wanted)
     try:
         setup_peers.build_load()
+        if options.profile:
+            sampling.py_spy()
     except setup_peers.Unavailable as reason:
-        raise SystemExit(f"there is no load generator: {reason}") from None
+        raise SystemExit(str(reason)) from None
     results: dict[str, Any] = {
         "machine": machine.describe(),
         "command": "python -m benchmarks " + " ".join(sys.argv[1:]),

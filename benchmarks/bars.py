@@ -16,11 +16,14 @@ class Bar:
     Attributes:
         what: for people.
         value: None where a figure that it needs was not measured.
+        workload, server: the runs that it is about, if it is about one kind.
     """
 
     what: str
     limit: float
     value: Callable[[Figure], float | None]
+    workload: str = ""
+    server: str = ""
 
 
 def _ratio(one: float | None, other: float | None) -> float | None:
@@ -33,6 +36,8 @@ def _against(workload: str, limit: float, peer: str, ours: str = "ours", key: st
         f"{workload}: {what} of {ours} to {peer}'s",
         limit,
         lambda figure: _ratio(figure(workload, ours, key), figure(workload, peer, key)),
+        workload,
+        ours,
     )
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import sampling
 from benchmarks.servers import Server
 from benchmarks.setup_peers import HERE
 from benchmarks.setup_peers import LOAD
@@ -35,13 +36,14 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is made: windows in seconds, and a core for each side."""
+    """How a run is made: windows in seconds, a core for each side, whether to look where our time goes afterwards."""
 
     seconds: float
     warm_up: float
     quick: bool
     server_core: int
     load_core: int
+    profile: bool = False
 
 
 class Processes:
@@ -164,7 +166,11 @@ def measure(workload: Workload, server: Server, settings: Settings) -> dict[str,
         memory, cpu = processes.memory(), processes.cpu()
         load = Load(port, arguments, settings.load_core)
         try:
-            return _rounded(_under_load(workload, processes, load, settings, memory, cpu))
+            result = _rounded(_under_load(workload, processes, load, settings, memory, cpu))
+            if settings.profile and server.name.startswith("ours") and workload.seconds is None:
+                *_, worker = processes.pids()
+                result["profile"] = sampling.sample(worker, load, settings.seconds)
+            return result
         finally:
             said = load.close()
             if said:

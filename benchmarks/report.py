@@ -136,6 +136,16 @@ def judgements(figures: Figures) -> Iterator[list[str]]:
             yield [bar.what, f"{bar.limit:g}", f"{value:.2f}", "holds" if value <= bar.limit else "fails"]
 
 
+def profiles(figures: Figures) -> Iterator[tuple[workloads.Workload, str, list[list[str]]]]:
+    """The profile of each workload and server of which a bar fails, once; or of all that have one, if none fails."""
+    failing = {(bar.workload, bar.server) for bar in bars.BARS if (bar.value(figures) or 0) > bar.limit}
+    for (name, server), runs in figures.runs.items():
+        found = [run["profile"] for run in runs if "profile" in run]
+        if found and ((name, server) in failing or not failing):
+            cells = [[f"{share:.1%}", where] for share, where in found[-1]]
+            yield workloads.BY_NAME[name], servers.BY_NAME[server].label, cells
+
+
 def table(results: dict[str, Any]) -> str:
     """For a terminal."""
     figures = Figures(results)
@@ -146,6 +156,9 @@ def table(results: dict[str, Any]) -> str:
     judged = list(judgements(figures))
     if judged:
         lines += ["", *_aligned([["bar", "at most", "is", ""], *judged])]
+    for workload, label, cells in profiles(figures):
+        lines += ["", f"where the time goes: {workload.name}, {label}"]
+        lines += [f"{share:>6}  {where}" for share, where in cells]
     if any(disturbed(run) for run in results["runs"]):
         lines += ["", f"* all runs disturbed: the load's core was more than {BUSIEST_LOAD:.0%} busy"]
     return "\n".join(lines)
@@ -172,6 +185,9 @@ def page(results: dict[str, Any], drawn: Sequence[str] = ()) -> str:
     missing = [f"{servers.BY_NAME[name].label} was left out: {reason}." for name, reason in results["missing"].items()]
     lines += [*missing, "", *_title("What it is to come to", "-")]
     lines += _list_table(["", "at most", "is", ""], list(judgements(figures)), "70 10 10 10")
+    for workload, label, cells in profiles(figures):
+        lines += _title(f"Where the time goes: {workload.title}, {label}", "~")
+        lines += _list_table([], [[share, f"``{where}``"] for share, where in cells], "12 88")
     lines += _title("Plots", "-")
     lines += ["A bar that ends in » is longer than shown.", ""]
     for name in drawn:
