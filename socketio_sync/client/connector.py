@@ -109,35 +109,33 @@ class Connector:
                 raise ValueError(f"this manager has a client for {life.nsp!r} already")
             self._lives[life.nsp] = life
 
-    def activate(self, life: Life) -> None:
-        """A client wants to be connected."""
-        runtime = self.runtime
-        token = None
-        with self.lock:
-            self._active.add(life)
-            is_open = self.open
-            if not is_open and self._running is None:
-                token = self._running = runtime.event()
-        if is_open:
-            life.join()
-        elif token is not None:
-            runtime.spawn(self._run, token, False)
+    def enlist(self, life: Life) -> Callable[[], object]:
+        """Under the lock: a client wants to be connected. Returns what to do about it, without the lock."""
+        self._active.add(life)
+        if self.open:
+            return life.join
+        if self._running is not None:
+            return int
+        token = self._running = self.runtime.event()
+        return partial(self.runtime.spawn, self._run, token, False)
 
-    def release(self, life: Life) -> Callable[[], object]:
-        """A client has ended. Returns a function that waits for the end of a connection that nobody needs any more."""
-        with self.lock:
-            self._active.discard(life)
-            if self._active:
-                return int
-            engine, self.engine = self.engine, None
-            self.open = False
-            running, self._running = self._running, None
+    def dismiss(self, life: Life) -> Callable[[], Callable[[], object]]:
+        """Under the lock: a client has ended. Returns what ends, without the lock, a connection nobody needs any more.
+
+        That returns a function that waits until it has ended.
+        """
+        self._active.discard(life)
+        if self._active:
+            return partial(self._leave, None, None)
+        engine, self.engine = self.engine, None
+        running, self._running = self._running, None
+        self.open = False
+        return partial(self._leave, engine, running)
+
+    def _leave(self, engine: EngineClient | None, running: Event | None) -> Callable[[], object]:
         if running is not None:
             running.set()
-        if engine is None:
-            return int
-        done = engine.leave("forced close")
-        return done
+        return int if engine is None else engine.leave("forced close")
 
     # -- connecting, in a task -----------------------------------------------------------------------------------------
 

@@ -133,8 +133,10 @@ class Life:
         runtime = self.runtime
         with self.connector.lock:
             new = self.state == CLOSED
+            begin: Callable[[], object] = int
             if new:
                 self.state = WAITING
+                begin = self.connector.enlist(self)
                 self.ended = runtime.event()
                 if self._mailbox is None:
                     self._mailbox = self._make_mailbox()
@@ -143,8 +145,7 @@ class Life:
             attempt = self._attempt
             if self.state == CONNECTED:
                 attempt.settle(None)
-        if new:
-            self.connector.activate(self)
+        begin()
         return attempt, new
 
     def _make_mailbox(self) -> Mailbox[Callable[[], object]]:
@@ -192,12 +193,14 @@ class Life:
                 self.connector.send(self._encoded(Packet(DISCONNECT, self.nsp)))
             if before == JOINING:
                 self._left = self.connector.engine
-            attempt, ended = self._attempt, self.ended
+            attempt, self._attempt = self._attempt, None
+            ended = self.ended
             if error is None and attempt is not None:
                 error = attempt.last
+            leave = self.connector.dismiss(self)
         if before == CONNECTED:
             self._end_session(reason, details)
-        done = self.connector.release(self)
+        done = leave()
         self.outbox.abandon(DisconnectedError(reason, details))
         if attempt is not None:
             attempt.settle(error or DisconnectedError(reason, details))
