@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from socketio_sync import ConnectError
 from socketio_sync import Server
@@ -18,6 +19,7 @@ from socketio_sync.cli.lines import parse_json
 from socketio_sync.cli.lines import parse_typed
 from socketio_sync.cli.lines import readable
 from socketio_sync.cli.lines import to_json
+from socketio_sync.cli.main import main
 from tests.cli.commands import OnTerminal
 from tests.cli.commands import command
 from tests.cli.commands import run
@@ -140,6 +142,7 @@ def test_events_and_answers_are_lines(server: Served, tmp_path: Path) -> None:
     assert sorted(answers, key=str) == [{"ack": [2, "counted"], "of": "count"}, {"ack": [], "of": "echo"}]
 
 
+@pytest.mark.long
 def test_what_was_sent_last_arrives(server: Served, tmp_path: Path) -> None:
     got = []
     server.io.on("data", lambda socket, text: got.append(len(text)))
@@ -171,6 +174,7 @@ def test_it_ends_with_the_event_it_waits_for(server: Served, tmp_path: Path) -> 
         assert process.wait(scaled(10)) == 0
 
 
+@pytest.mark.long
 def test_it_stays_after_the_end_of_the_input(server: Served, tmp_path: Path) -> None:
     def later(socket: Socket) -> None:
         server.io.sleep(0.3)
@@ -189,10 +193,6 @@ def test_it_stays_after_the_end_of_the_input(server: Served, tmp_path: Path) -> 
         (["--wait", "30"], '["kick"]', 1, "disconnected: io server disconnect\n"),
         ([], '["echo"]\nnonsense', 2, "Error: line 2: no JSON"),
         ([], '["connect"]', 2, "Error: line 1: "),
-        (["--auth", "x"], "", 2, "Invalid value for --auth"),
-        (["--auth", "[1]"], "", 2, "an object is needed"),
-        (["--header", "x"], "", 2, "is no header"),
-        (["--query", "x"], "", 2, "NAME=VALUE is needed"),
         (["--path", "/nowhere/"], "", 1, "Error: "),
     ],
 )
@@ -203,6 +203,24 @@ def test_exit_codes(
     assert done.returncode == code, done.stderr
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["localhost", "--auth", "x"], "Invalid value for --auth: no JSON"),
+        (["localhost", "--auth", "[1]"], "an object is needed"),
+        (["localhost", "--header", "x"], "is no header"),
+        (["localhost", "--query", "x"], "NAME=VALUE is needed"),
+        (["localhost", "--query", "EIO=3"], "the protocol's own"),
+        (["ftp://localhost"], "ftp"),
+        ([], "Missing argument 'URL'"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], told: str) -> None:
+    result = CliRunner().invoke(main, ["connect", *arguments])
+    assert result.exit_code == 2
+    assert told in result.output
 
 
 def test_what_came_before_the_end_is_printed(server: Served, tmp_path: Path) -> None:
@@ -221,6 +239,7 @@ def test_a_namespace_with_auth_and_headers(server: Served, tmp_path: Path) -> No
     assert outputs(done) == [{"ack": ["yes", "1", "websocket"], "of": "header"}]
 
 
+@pytest.mark.long
 def test_nobody_is_there(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     done = run(tmp_path, "connect", url, "--timeout", "0.5")
@@ -229,6 +248,7 @@ def test_nobody_is_there(tmp_path: Path) -> None:
     assert f"Error: {url}: not connected to {url} in 0.5 s" in done.stderr
 
 
+@pytest.mark.long
 def test_msgpack(tmp_path: Path) -> None:
     from socketio_sync import parsers
 
@@ -239,6 +259,7 @@ def test_msgpack(tmp_path: Path) -> None:
         assert [line for line in outputs(done) if isinstance(line, list)] == [WELCOME, ["echoed", 1]]
 
 
+@pytest.mark.long
 def test_a_reader_that_has_had_enough(server: Served) -> None:
     connect = command("connect", server.url)
     with subprocess.Popen(
@@ -308,6 +329,7 @@ def test_ctrl_c_leaves(server: Served) -> None:
     until(lambda: server.io.engine.clients_count == 0)
 
 
+@pytest.mark.long
 def test_the_end_of_the_connection_is_told(server: Served) -> None:
     with OnTerminal("connect", server.url) as terminal:
         terminal.wait_for("> ")
@@ -317,6 +339,7 @@ def test_the_end_of_the_connection_is_told(server: Served) -> None:
         assert terminal.end() == 1
 
 
+@pytest.mark.long
 def test_a_reconnect_is_told(server: Served) -> None:
     proxy = Proxy(server.port)
     try:

@@ -205,6 +205,7 @@ def test_what_a_server_may_have_against_it() -> None:
         assert faults(look(server.url)) == ["fault: the server refuses us: Forbidden"]
 
 
+@pytest.mark.long
 def test_an_address_where_nobody_is(tmp_path: Path) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     done = run(tmp_path, "doctor", "--url", address)
@@ -307,6 +308,7 @@ def test_tls(tmp_path: Path) -> None:
         assert faults(look(server.url.replace("http", "https")))[0].startswith("fault: no TLS is spoken at port ")
 
 
+@pytest.mark.long
 def test_a_certificate_that_runs_out_is_told(tmp_path: Path) -> None:
     soon = datetime.now(timezone.utc) + timedelta(days=3, hours=1)
     with serving_tls(tmp_path, not_after=soon) as (url, authority):

@@ -6,11 +6,15 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import requests
 
+from socketio_sync import AckTimeout
+from socketio_sync import Client
+from socketio_sync import DisconnectedError
 from tests.cli.commands import CHAT
 from tests.cli.commands import run
 from tests.cli.commands import started
@@ -98,22 +102,21 @@ def test_tls(folder: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("runtime", ["threads", "gevent"])
 def test_a_changed_file_is_served_and_clients_come_back(folder: Path, runtime: str) -> None:
-    (folder / "words.py").write_text("WORD = 'first'")
+    words = folder / "words.py"
+    words.write_text("WORD = 'first'")
     (folder / "chat.py").write_text(CHAT.replace('"chat"', "WORD") + "\nfrom words import WORD")
     with started(folder, "serve", "chat:app", "--port", "0", "--reload", "--runtime", runtime) as program:
-        with visiting(program.url) as visitor:
-            visitor.eio.handle_sigint = False
-            visitor.reconnection = True
-            visitor.reconnection_delay, visitor.reconnection_delay_max = 0.1, 0.3
-            assert visitor.call("whoami") == "first"
-            (folder / "words.py").write_text("WORD = 'and second'")
-            until(lambda: visitor.connected and answer(visitor) == "and second")
-            (folder / "words.py").write_text("WORD =")
+        quick = {"reconnection_delay": 0.1, "reconnection_delay_max": 0.3}
+        with Client(program.url, runtime="threads", timeout=scaled(20), **quick) as client:
+            assert client.emit_with_ack("whoami") == "first"
+            words.write_text("WORD = 'and second'")
+            until(lambda: answer(client) == "and second")
+            words.write_text("WORD =")
             until(lambda: "Waiting for a change." in program.output)
             assert "SyntaxError" in program.output
-            (folder / "words.py").write_text("WORD = 'the third one'")
-            until(lambda: visitor.connected and answer(visitor) == "the third one")
-            assert {line for line in program.lines if line.startswith("http")} == {program.lines[0]}
+            words.write_text("WORD = 'the third one'")
+            until(lambda: answer(client) == "the third one")
+        assert len({line for line in program.lines if line.startswith("http")}) == 1
         children = psutil.Process(program.process.pid).children(recursive=True)
         assert len(children) == 1
         program.process.send_signal(signal.SIGINT)
@@ -121,12 +124,11 @@ def test_a_changed_file_is_served_and_clients_come_back(folder: Path, runtime: s
         until(lambda: not children[0].is_running())
 
 
-def answer(visitor: object) -> object:
+def answer(client: Client) -> Any:
     """What the server says now; None while it is away."""
     try:
-        return visitor.call("whoami", timeout=1)  # type: ignore[attr-defined]
-    except Exception as error:
-        assert type(error).__module__.startswith("socketio"), error
+        return client.timeout(1).emit_with_ack("whoami")
+    except (AckTimeout, DisconnectedError):
         return None
 
 
