@@ -97,7 +97,7 @@ def _ssl_context(options: dict[str, Any]) -> Any:
     keyfile = options.pop("keyfile", None)
     if certfile is not None:
         context = (certfile, keyfile)
-    if isinstance(context, tuple):
+    if isinstance(context, (tuple, list)):
         return load_ssl_context(*context)
     return generate_adhoc_ssl_context() if context == "adhoc" else context
 
