@@ -15,6 +15,7 @@ import hashlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
 from contextlib import suppress
 
 import click
@@ -51,16 +52,22 @@ class Copy:
         self.lock = threading.Lock()
 
     def run(self):
-        files = walk(self.source, folders=False)
+        files = files_of(self.source, self.unreadable)
         with ThreadPoolExecutor(FILES) as pool:
             try:
                 for worker in [pool.submit(self.work, files) for _ in range(FILES)]:
+                    while wait([worker], timeout=1).not_done:  # looks up for Ctrl-C, which another thread may catch
+                        pass
                     worker.result()
             except BaseException:
                 self.client.disconnect()  # so that the other workers end, too
                 raise
-        for path in walk(self.source, folders=True):  # last, since what is written into a folder changes its time
-            self.take(path, self.copy_folder)
+        for path, *_ in os.walk(self.source, topdown=False):  # last: what is written into a folder changes its time
+            if path != self.source:
+                self.take(path, self.copy_folder)
+
+    def unreadable(self, error):
+        self.failures.append(f"{os.path.relpath(error.filename, self.source)}: {error.strerror}")
 
     def work(self, files):
         """What each of several threads does: take the next file, until there is none."""
@@ -137,6 +144,8 @@ class Copy:
 
         while data := file.read(CHUNK):
             window.acquire()  # waits until fewer than WINDOW chunks are on their way
+            if not self.client.connected:
+                raise DisconnectedError("transport close")  # of those on their way, nobody will be answered
             if faults:
                 window.release()
                 break
@@ -176,22 +185,20 @@ def digest_of(file, size):
     return digest
 
 
-def walk(folder, folders):
-    """The paths of all files, or of all folders, in a folder; a folder comes after what is in it."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from walk(entry.path, folders)
-            if entry.is_dir(follow_symlinks=False) if folders else entry.is_file(follow_symlinks=False):
-                yield entry.path
+def files_of(folder, onerror=None):
+    """The paths of all files in a folder and the folders in it."""
+    for inner, _, names in os.walk(folder, onerror=onerror):
+        for path in (os.path.join(inner, name) for name in names):
+            if os.path.isfile(path) and not os.path.islink(path):
+                yield path
 
 
 def size_of(folder):
     """The bytes in all files of a folder."""
     total = 0
-    for path in walk(folder, folders=False):
-        with suppress(FileNotFoundError):
-            total += os.stat(path).st_size
+    for path in files_of(folder):
+        with suppress(OSError):
+            total += os.path.getsize(path)
     return total
 
 
@@ -211,7 +218,7 @@ def main(source, url, token):
             copy = Copy(client, source, bar)
             copy.run()
     except (AckTimeout, DisconnectedError) as error:
-        raise click.ClickException(f"{error}; run this again to go on") from error
+        raise click.ClickException(f"the server is gone ({error}); run this again to go on") from error
     for failure in copy.failures:
         click.echo(f"not copied: {failure}", err=True)
     if copy.failures:

@@ -444,6 +444,19 @@ def test_ten_cuts_and_two_restarts_leave_no_trace(source: Path, target: Path) ->
         assert max(values) < 100, name
 
 
+def test_a_client_is_stopped_while_the_server_is_away(source: Path, target: Path) -> None:
+    (source / "file").write_bytes(bytes(5 * 10**6))
+    with serving(target) as url, Proxy(int(url.rsplit(":", 1)[1]), lag=0.05) as proxy:
+        client = Program(python(CLIENT, str(source), proxy.url), FILECOPY_TOKEN=TOKEN)
+        until(lambda: held(target) > 10**6, client)
+        proxy.cut("reset")
+        client.process.send_signal(signal.SIGINT)
+        client.process.wait(scaled(10))
+        client.kill()
+    assert client.process.returncode == 1
+    assert "Traceback" not in client.output
+
+
 @pytest.mark.long
 def test_a_client_that_is_stopped_goes_on_when_it_is_run_again(source: Path, target: Path) -> None:
     (source / "file").write_bytes(random.Random(1).randbytes(20 * 10**6))
