@@ -18,6 +18,7 @@ napoleon_use_ivar = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 html_theme = "alabaster"
+html_static_path = ["_static"]
 html_theme_options = {
     "description": "Socket.IO for synchronous Python",
     "fixed_sidebar": True,
