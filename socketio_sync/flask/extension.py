@@ -201,7 +201,8 @@ class SocketIO(Events):
         """Send an event to one client and wait for its answer.
 
         Args:
-            event, *args: as for ``emit``.
+            event: as for ``emit``.
+            *args: likewise.
             namespace: "/" unless another one is named.
             to, room: the client's sid.
             timeout: seconds to wait, 60 unless told otherwise.

@@ -53,7 +53,8 @@ def call(event: str, *args: Any, **kwargs: Any) -> Any:
     """Send an event to the client whose event is handled, and wait for its answer.
 
     Args:
-        event, *args: as for ``emit``.
+        event: as for ``emit``.
+        *args: likewise.
         namespace: another one than the client's.
         to, room: ask this client instead.
         timeout: seconds to wait, 60 unless told otherwise.
