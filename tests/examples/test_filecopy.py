@@ -319,6 +319,7 @@ def test_what_the_target_cannot_take_is_told_and_the_rest_arrives(source: Path, 
     assert (target / "large").read_bytes() == b"before"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["grows", "vanishes"])
 def test_a_file_that_is_not_left_alone_is_not_copied(source: Path, target: Path, how: str) -> None:
     file = source / "file"

@@ -15,17 +15,20 @@ import socketio
 
 from socketio_sync import ConnectError
 from socketio_sync import Server
+from socketio_sync import connect
 from socketio_sync import parsers
 from tests.support.javascript import JavaScript
 from tests.support.javascript import JavaScriptError
 from tests.support.programs import chromium
 from tests.support.served import served
 from tests.support.timing import scaled
+from tests.support.wire import until
 
 REFERENCE = Path(__file__).parent.parent.parent / "docs" / "reference"
 LIBRARIES = {"4.8": "", "4.0": "-4.0", "3.1": "-3", "2.5": "-2", "1.7": "-1"}
 OLD = ("2.5", "1.7")
 PYTHON = "python-socketio 5"
+OURS = "``Client``"
 BINARY = bytes(range(256)) * 20
 
 # Connects with a client of ``library``; fails if it is refused, or sent away at once.
@@ -108,6 +111,12 @@ def works(js: JavaScript, client: str, url: str, options: str) -> bool:
             with python_client(url, **options_of(options)) as python:
                 return bool(python.call("echo", BINARY) == BINARY)
         except socketio.exceptions.ConnectionError:
+            return False
+    if client == OURS:
+        try:
+            with connect(url, reconnection=False, **options_of(options)) as ours:
+                return bool(ours.emit_with_ack("echo", BINARY) == BINARY)
+        except ConnectError:
             return False
     try:
         code = f"const socket = await open({{ {options.strip('`')} }}); return await ask(socket, 'echo', sent);"
@@ -254,6 +263,35 @@ def observed_in_python(io: Server, url: str) -> dict[str, str]:
     return found
 
 
+def observed_in_ours(io: Server, url: str) -> dict[str, str]:
+    """The same of this package's client, which knows no JSONP either."""
+    found = {"JSONP": "no"}
+    several = {"polling": ("polling",), "WebSocket": ("websocket",), "upgrade": ("polling", "websocket")}
+    for name, transports in several.items():
+        with connect(url, transports=transports) as client:
+            client.on("question", lambda value: value)
+            (socket,) = io.sockets.values()
+            if name == "upgrade":
+                until(lambda conn=socket.conn: conn.transport == "websocket")
+            talked = (socket.conn.transport, client.emit_with_ack("echo", "é"), client.emit_with_ack("ask", 7))
+            found[name] = "yes" if talked == (transports[-1], "é", 7) else "no"
+            found["binary"] = "yes" if client.emit_with_ack("echo", {"deep": [BINARY]}) == {"deep": [BINARY]} else "no"
+        until(lambda: not io.sockets)
+    with connect(f"{url}/private", auth={"token": "secret"}) as client:
+        found["``auth``"] = "yes" if client.connected else "no"
+    with pytest.raises(ConnectError) as refusal:
+        connect(f"{url}/private", auth={"token": "guess"})
+    found["why it was refused"] = REFUSALS[repr([refusal.value.message, refusal.value.data])]
+    with connect(url, reconnection_delay=0.1) as client:
+        before = client.id
+        again = threading.Event()
+        client.on("connect", again.set)
+        io.sockets[before].conn.close()
+        assert again.wait(scaled(10))
+        found["recovery"] = "yes" if client.id == before else "no"
+    return found
+
+
 def python_refusal(url: str) -> Any:
     refusals: list[Any] = []
     client = socketio.Client(reconnection=False)
@@ -273,6 +311,9 @@ def test_each_client_can_do_what_the_table_says(js: JavaScript, client: str) -> 
     row = FEATURES[client]
     options = options_of(row["server option"])
     with serving(connection_state_recovery=True, cors_allowed_origins="*", **options) as (io, url):
-        found = observed_in_python(io, url) if client == PYTHON else observed(js, client, url)
+        if client.startswith(OURS):
+            found = observed_in_ours(io, url)
+        else:
+            found = observed_in_python(io, url) if client == PYTHON else observed(js, client, url)
     assert {"client": client, "server option": row["server option"], **found} == row
     assert ("allow_eio3" in options) == (client.split()[-1] in OLD)
