@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import doctest
+import enum
 import re
+import uuid
 from decimal import Decimal
 from typing import Any
 
@@ -46,7 +50,8 @@ SHARED = {
 def documented() -> dict[str, set[str]]:
     """The members of each class that the reference describes: by a directive, or in the docstring's attributes."""
     found: dict[str, set[str]] = {}
-    text = "\n".join((pages.DOCS / page).read_text() for page in pages.pages() if page.startswith("reference/"))
+    texts = [(pages.DOCS / page).read_text() for page in pages.pages() if page.startswith("reference/")]
+    text = "\n".join(text for text in texts if ".. currentmodule:: socketio_sync.flask" not in text)
     for cls, member in re.findall(r"^\.\. (?:auto)?(?:method|attribute|property):: (\w+)\.(\w+)", text, re.MULTILINE):
         found.setdefault(cls, set()).add(member)
     for cls, members in re.findall(r"^\.\. autoclass:: (\w+)(?:\(.*)?\n   :members: (.*)", text, re.MULTILINE):
@@ -152,6 +157,62 @@ class TestSamples:
             assert ann.emit_with_ack("price") == "9.99"
         with pytest.raises(TypeError, match="Decimal"):
             Server().emit("price", Decimal("9.99"))
+
+    def test_what_arrives(self) -> None:
+        class Colour(enum.Enum):
+            RED = "red"
+
+        @dataclasses.dataclass
+        class Point:
+            x: int
+            y: float
+
+        moment = datetime.datetime(2026, 11, 23, 4, 5, 6, tzinfo=datetime.timezone.utc)
+        id = uuid.UUID(int=7)
+        table = [
+            (None, None),
+            (True, True),
+            (1.5, 1.5),
+            (2**64 - 1, 2**64 - 1),
+            (-(2**63), -(2**63)),
+            ((1, [2]), [1, [2]]),
+            (bytearray(b"a"), b"a"),
+            ({"deep": [memoryview(b"b")]}, {"deep": [b"b"]}),
+            (Point(1, 2.5), {"x": 1, "y": 2.5}),
+            (moment, "2026-11-23T04:05:06+00:00"),
+            (moment.date(), "2026-11-23"),
+            (moment.time(), "04:05:06"),
+            (id, str(id)),
+            (Colour.RED, "red"),
+            ({1: 1, id: 2, Colour.RED: 3}, {"1": 1, str(id): 2, "red": 3}),
+        ]
+        io = Server()
+        with TestClient(io) as ann:
+            for given, expected in table:
+                io.emit("value", given)
+                assert ann.receive() == ("value", expected)
+        for refused in (2**64, {1, 2}, Decimal("1"), object()):
+            with pytest.raises((TypeError, ValueError), match=r"args\[0\]"):
+                io.emit("value", refused)
+
+    @pytest.mark.parametrize("event", ["*", "connect_error", "newListener", "removeListener"])
+    def test_what_cannot_fire(self, event: str) -> None:
+        with pytest.raises(ValueError, match="cannot fire"):
+            Server().on(event, lambda socket: None)
+
+    def test_what_cannot_be_a_handler(self) -> None:
+        async def later(socket: Any) -> None: ...
+
+        def many(socket: Any) -> Any:
+            yield
+
+        def keyword(socket: Any, *, other: Any) -> None: ...
+
+        for function in (later, many, keyword):
+            with pytest.raises(TypeError):
+                Server().on("event", function)
+        with pytest.raises(TypeError):
+            Server().on("connection", lambda socket, environ: None)
 
     def test_options(self) -> None:
         io = pages.run("reference/options.rst")["io"]
