@@ -209,7 +209,7 @@ def test_django(visit: Callable[..., Visitor], command: list[str], tmp_path: Pat
         assert ada.next("notices") == ([],)
         assert ada.call("write", "cake") is None
         assert ada.next("notice")[0]["author"] == "ada"
-        for odd in ("", " ", "x" * 501, None, ["cake"]):
+        for odd in ("", " ", "\0", "\ud800", "x" * 501, None, ["cake"]):
             assert "error" in ada.call("write", (odd,))
         assert browser.get(f"{url}/online/", timeout=10).json() == {"users": ["ada"], "sockets": 1}
         form = {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}

@@ -64,7 +64,7 @@ class Site:
 
 def follow(windows: Program, site: Site) -> None:
     """Stop and start the server as often as the script asks for it, until it ends."""
-    deadline = time.monotonic() + scaled(60)
+    deadline = time.monotonic() + scaled(90)
     orders = {"stop, please\n": site.stop, "start, please\n": site.start}
     done = 0
     while windows.process.poll() is None and time.monotonic() < deadline:
@@ -76,7 +76,7 @@ def follow(windows: Program, site: Site) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_in_browser_windows(example: str, tmp_path: Path) -> None:
     executable, screenshots = chromium(), os.environ.get("SOCKETIO_SYNC_SCREENSHOTS", "")

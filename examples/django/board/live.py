@@ -67,9 +67,14 @@ def disconnect(socket):
     io.emit("online", online_users())
 
 
+def clean(text):
+    """What a client sent, as a text that databases take: no NUL, no half characters."""
+    return text.encode("utf-8", "ignore").decode().replace("\0", "").strip() if isinstance(text, str) else ""
+
+
 @io.on("write")
 def write(socket, text):
-    notice = Notice(author_id=socket.data["user_id"], text=text.strip() if isinstance(text, str) else "")
+    notice = Notice(author_id=socket.data["user_id"], text=clean(text))
     try:
         notice.full_clean()  # the model's own rules
     except ValidationError as error:

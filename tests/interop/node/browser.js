@@ -7,6 +7,7 @@ const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--hide-scrollbars",
 ];
+const PATIENCE = Number(process.env.SOCKETIO_SYNC_TEST_SCALE || 1); // as the tests' time limits
 const DESKTOP = { width: 960, height: 640 };
 const PHONE = { width: 390, height: 780 };
 
@@ -19,7 +20,7 @@ class Windows {
   // A window of its own (its own cookies), or one more of the `context` of a page.
   async open(name, { at = "/", viewport = DESKTOP, context } = {}) {
     const page = await (context ?? (await this.browser.newContext({ viewport, deviceScaleFactor: 1 }))).newPage();
-    page.setDefaultTimeout(15000);
+    page.setDefaultTimeout(15000 * PATIENCE);
     page.on("pageerror", (error) => this.faults.push(`${name}: ${error.stack}`));
     page.on("dialog", (dialog) => {
       this.faults.push(`${name}: a script of a message ran`);
@@ -55,4 +56,4 @@ const shows = (page, selector, text) => page.locator(selector, { hasText: text }
 // Waits until a function, run in the page, returns something true.
 const until = (page, condition, argument) => page.waitForFunction(condition, argument);
 
-module.exports = { DESKTOP, PHONE, shows, step, until, work };
+module.exports = { PATIENCE, PHONE, shows, step, until, work };

@@ -3,7 +3,7 @@
 // Prints "ok NAME" for each step; at "stop, please" it expects the server to go, at "start, please" to come back.
 "use strict";
 const assert = require("assert");
-const { PHONE, shows, step, until, work } = require("./browser.js");
+const { PATIENCE, PHONE, shows, step, until, work } = require("./browser.js");
 
 async function dashboard(windows) {
   const curves = () => [...document.querySelectorAll("path:not(.area)")].map((curve) => curve.getAttribute("d").split("L").length);
@@ -53,7 +53,7 @@ async function whiteboard(windows) {
       return alpha ? `${red},${green},${blue}` : "";
     }, [x, y]);
   const shown = async (page, x, y, color) => {
-    for (let left = 200; (await seen(page, x, y)) !== color; left--) {
+    for (let left = 200 * PATIENCE; (await seen(page, x, y)) !== color; left--) {
       assert.ok(left, `at ${x}, ${y} is "${await seen(page, x, y)}" instead of "${color}"`);
       await page.waitForTimeout(50);
     }
