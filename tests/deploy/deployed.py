@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -186,6 +187,14 @@ def kill(program: Program) -> None:
 def gunicorn(name: str, port: int, *options: str) -> list[str]:
     """The command for one of gunicorn's configurations."""
     return python("-m", "gunicorn", "-c", str(FOLDER / name), "-b", f"127.0.0.1:{port}", *options, "app:app")
+
+
+def uwsgi(folder: Path, **replaced: str) -> list[str]:
+    """The command for uWSGI's configuration, with uWSGI as its wheel has it."""
+    if find_spec("pyuwsgi") is None:
+        missing("pyuwsgi")
+    config = written("uwsgi.ini", folder, **{"/srv/app": str(FOLDER), **replaced})
+    return python("-c", "import pyuwsgi; pyuwsgi.run()", "--ini", str(config))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from tests.deploy.deployed import deployed
 from tests.deploy.deployed import everything_works
 from tests.deploy.deployed import goodbye
 from tests.deploy.deployed import installed
+from tests.deploy.deployed import uwsgi
 from tests.deploy.deployed import worker
 from tests.deploy.deployed import written
 from tests.support.javascript import JavaScript
@@ -29,12 +31,14 @@ from tests.support.servers import certificate
 from tests.support.timing import scaled
 from tests.support.wire import Polling
 from tests.support.wire import Wire
+from tests.support.wire import until
 
 pytestmark = pytest.mark.long
 
 # What Debian's /etc/nginx/nginx.conf says around a site, and where files may be written.
 NGINX = """
 daemon off;
+{user}
 pid {folder}/nginx.pid;
 error_log stderr;
 events {{}}
@@ -56,7 +60,7 @@ global
 
 
 @contextmanager
-def nginx(folder: Path, workers: list[Deployed], **replaced: str) -> Iterator[Deployed]:
+def nginx(folder: Path, workers: list[Deployed], name: str = "nginx.conf", **replaced: str) -> Iterator[Deployed]:
     program = installed("nginx")
     chain, key = certificate()
     port, tls_port = free_port(), free_port()
@@ -65,11 +69,13 @@ def nginx(folder: Path, workers: list[Deployed], **replaced: str) -> Iterator[De
         "listen 443 ssl http2;": f"listen 127.0.0.1:{tls_port} ssl http2;",
         "/etc/ssl/certs/site.pem": chain,
         "/etc/ssl/private/site.key": key,
-        "server 127.0.0.1:8000;": " ".join(f"server 127.0.0.1:{worker.port};" for worker in workers),
         **replaced,
     }
+    if name == "nginx.conf":
+        site["server 127.0.0.1:8000;"] = " ".join(f"server 127.0.0.1:{worker.port};" for worker in workers)
     main = folder / "main.conf"
-    main.write_text(NGINX.format(folder=folder, site=written("nginx.conf", folder, **site)))
+    user = "user root;" if os.getuid() == 0 else ""
+    main.write_text(NGINX.format(folder=folder, user=user, site=written(name, folder, **site)))
     with deployed([program, "-e", "stderr", "-c", str(main)], port) as running:
         running.tls_url = f"https://127.0.0.1:{tls_port}"
         yield running
@@ -109,6 +115,22 @@ def test_everything(js: JavaScript, tmp_path: Path, proxy: Proxy, tls: bool, nam
         everything_works(js, running.tls_url if tls else running.url)
         assert goodbye(js, running, "websocket", running.stop) == "transport close"
         assert running.code in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_uwsgi_by_its_own_protocol(js: JavaScript, tmp_path: Path, tls: bool) -> None:
+    """The client's connection is one between nginx and uWSGI, and is taken all the same."""
+    path = str(tmp_path / "uwsgi.sock")
+    command = uwsgi(tmp_path, **{"http-socket = 127.0.0.1:8000": f"socket = {path}"})
+    with ExitStack() as stack:
+        running = stack.enter_context(
+            nginx(tmp_path, [], "nginx_uwsgi.conf", **{"/run/app/uwsgi.sock": path})
+        )
+        running.expected = "uwsgi.sock failed"  # before uWSGI was there
+        app = stack.enter_context(deployed(command, running.port))
+        app.expected = "running uWSGI as root"
+        until(lambda: running.fetch("/").status == 200)
+        everything_works(js, running.tls_url if tls else running.url)
 
 
 @PROXIES

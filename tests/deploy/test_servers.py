@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,22 +15,14 @@ from tests.deploy.deployed import deployed
 from tests.deploy.deployed import everything_works
 from tests.deploy.deployed import goodbye
 from tests.deploy.deployed import gunicorn
+from tests.deploy.deployed import uwsgi
 from tests.deploy.deployed import written
 from tests.support.javascript import JavaScript
 from tests.support.programs import free_port
-from tests.support.programs import missing
 from tests.support.programs import python
 from tests.support.servers import certificate
 
 pytestmark = pytest.mark.long
-
-
-def uwsgi(folder: Path, port: int) -> list[str]:
-    """uWSGI as its wheel has it."""
-    if find_spec("pyuwsgi") is None:
-        missing("pyuwsgi")
-    config = {"127.0.0.1:8000": f"127.0.0.1:{port}", "/srv/app": str(FOLDER)}
-    return python("-c", "import pyuwsgi; pyuwsgi.run()", "--ini", str(written("uwsgi.ini", folder, **config)))
 
 
 COMMANDS: dict[str, Callable[[Path, int], list[str]]] = {
@@ -41,7 +32,7 @@ COMMANDS: dict[str, Callable[[Path, int], list[str]]] = {
     "pywsgi_server.py": lambda _, port: python(str(FOLDER / "pywsgi_server.py")),
     "werkzeug_server.py": lambda _, port: python(str(FOLDER / "werkzeug_server.py")),
     "waitress_server.py": lambda _, port: python(str(FOLDER / "waitress_server.py")),
-    "uwsgi.ini": uwsgi,
+    "uwsgi.ini": lambda folder, port: uwsgi(folder, **{"127.0.0.1:8000": f"127.0.0.1:{port}"}),
     "app.py": lambda _, port: python(str(FOLDER / "app.py")),
 }
 
