@@ -43,6 +43,17 @@ def run(job: Callable[[], object]) -> None:
     job()
 
 
+def _check_patched(module: str, runtime: str) -> None:
+    """Connecting waits for sockets in the way of the standard library: that has to be the runtime's way."""
+    if runtime == "gevent" and not native.patched(module):
+        raise RuntimeError(
+            f"a Client on gevent needs the module {module} patched: call gevent.monkey.patch_all() first thing in the "
+            'program, or use runtime="threads"'
+        )
+    if runtime == "threads" and native.patched(module):
+        raise RuntimeError(f'gevent has patched the module {module}: use runtime="gevent", or leave it at "auto"')
+
+
 class Connector:
     """What the clients of one Manager share.
 
@@ -76,17 +87,12 @@ class Connector:
         """The concurrency that this process has; chosen when it is first needed.
 
         Raises:
-            RuntimeError: a gevent that cannot wait for sockets.
+            RuntimeError: sockets do not wait in the way of the runtime that was asked for.
         """
         if self._runtime is None:
             runtime = choose(self.options.runtime)
-            if runtime.name == "gevent":
-                for module in ("socket", "ssl") if self.url.secure else ("socket",):
-                    if not native.patched(module):
-                        raise RuntimeError(
-                            f"a Client on gevent needs the module {module} patched: call gevent.monkey.patch_all() "
-                            'first thing in the program, or use runtime="threads"'
-                        )
+            for module in ("socket", "ssl") if self.url.secure else ("socket",):
+                _check_patched(module, runtime.name)
             with self.lock:
                 if self._runtime is None:
                     self._mailbox = Mailbox(runtime, run, label="a Manager's events")

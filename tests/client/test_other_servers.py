@@ -156,16 +156,17 @@ def test_a_client_that_is_cut_off_again_and_again_misses_nothing(
 
 
 PYTHON_SOCKETIO = """
-import sys, socketio
 from gevent import monkey; monkey.patch_all()
+import socketio
 from gevent import pywsgi
+from geventwebsocket.handler import WebSocketHandler
 sio = socketio.Server(async_mode="gevent", max_http_buffer_size=20_000_000)
 sio.on("connect", lambda sid, environ, auth: None if (auth or {}).get("token") != "wrong" else False)
 sio.on("echo", lambda sid, *args: args)
 sio.on("ask", lambda sid, value: sio.call("question", value, to=sid))
 sio.on("push", lambda sid, count: [sio.emit("n", number, to=sid) for number in range(count)] and None)
 sio.on("kick", lambda sid: sio.disconnect(sid))
-server = pywsgi.WSGIServer(("127.0.0.1", 0), socketio.WSGIApp(sio), log=None)
+server = pywsgi.WSGIServer(("127.0.0.1", 0), socketio.WSGIApp(sio), log=None, handler_class=WebSocketHandler)
 server.start()
 print(f"http://127.0.0.1:{server.server_port}", flush=True)
 server.serve_forever()
