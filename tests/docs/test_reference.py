@@ -9,6 +9,7 @@ import enum
 import re
 import uuid
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from socketio_sync import Server
 from socketio_sync.testing import TestClient
 from tests.support import pages
 from tests.support.names import examples
+from tests.support.programs import python
+from tests.support.programs import run_to_its_end
 
 _HANDLERS = "on once event off on_any prepend_any off_any listeners_any"
 _SENDING = "to in_ except_ broadcast local volatile compress timeout emit send emit_with_ack"
@@ -111,6 +114,19 @@ class TestSamples:
         page = pages.run("reference/server.rst")
         assert page["serve_for_a_while"]().startswith("http://127.0.0.1:")
         assert set(page["io"].namespaces) == {"/", "/admin"}
+
+    def test_handlers(self) -> None:
+        io = pages.run("reference/handlers.rst")["io"]
+        with TestClient(io, auth={"name": "ann"}) as ann, TestClient(io) as bob:
+            assert (ann.emit_with_ack("chat", "hi"), ann.emit_with_ack("chat", 7)) == ("stored", None)
+            assert bob.received() == [("chat", "ann", "hi")]
+
+    @pytest.mark.long
+    def test_the_types_of_handlers(self, tmp_path: Path) -> None:
+        pytest.importorskip("mypy")
+        (sample,) = pages.samples("reference/handlers.rst", "python")
+        (tmp_path / "typed.py").write_text(sample.code)
+        run_to_its_end(python("-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(tmp_path / "typed.py")))
 
     def test_namespace(self) -> None:
         io = pages.run("reference/namespace.rst")["io"]
