@@ -65,3 +65,21 @@ def test_tls_ended_by_the_server(js: JavaScript, tmp_path: Path) -> None:
         everything_works(js, running.url)
         assert goodbye(js, running, "websocket", running.stop) == "transport close"
     assert running.code == 0
+
+
+def test_two_workers_of_one_gunicorn_serve_websockets(js: JavaScript) -> None:
+    """One connection is one worker; long-polling would need several requests to find the same one."""
+    port = free_port()
+    with deployed(gunicorn("gunicorn_gthread.py", port, "--workers", "2"), port) as running:
+        workers = js(
+            """
+            const workers = [];
+            for (let i = 0; i < 16; i++) {
+              const socket = await connect(url, { transport: "websocket" });
+              workers.push((await socket.emitWithAck("hello")).worker);
+            }
+            return workers;
+            """,
+            url=running.url,
+        )
+        assert set(workers) < set(running.pids())
