@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -94,6 +95,13 @@ class OnTerminal:
             left = deadline - time.monotonic()
             assert left > 0 and self._more(left), f"{text!r} is not in:\n{self.seen}"
         self._waited = self.seen.index(text, self._waited) + len(text)
+
+    def wait_to_see(self, text: str) -> None:
+        """Until ``text`` is anywhere, in whatever colours."""
+        deadline = time.monotonic() + scaled(20)
+        while text not in re.sub(r"\x1b\[[0-9;]*[mK]", "", self.seen):
+            left = deadline - time.monotonic()
+            assert left > 0 and self._more(left), f"{text!r} is not in:\n{self.seen}"
 
     def end(self) -> int:
         """The exit code, once it has ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from socketio_sync.cli.main import main
 from tests.cli.commands import OnTerminal
 from tests.cli.commands import command
 from tests.cli.commands import run
+from tests.cli.commands import started
+from tests.support import pages
 from tests.support.programs import ROOT
 from tests.support.programs import free_port
 from tests.support.proxy import Proxy
@@ -362,3 +365,22 @@ def test_a_refusal_on_a_terminal(server: Served) -> None:
     with OnTerminal("connect", server.url, "--until", "x") as terminal:
         terminal.wait_for("--until and --wait are for scripts")
         assert terminal.end() == 2
+
+
+def test_the_conversation_of_the_documentation(tmp_path: Path) -> None:
+    (sample,) = [s for s in pages.samples("howto/command_line.rst", "console") if "* connected as" in s.code]
+    command_line, *lines = sample.code.splitlines()
+    with started(tmp_path, "demo", "--port", "0") as demo:
+        address = demo.url.removeprefix("http://")
+        arguments = shlex.split(command_line)[2:]
+        assert arguments[:2] == ["connect", "localhost:3000"]
+        with OnTerminal("connect", address, *arguments[2:]) as terminal:
+            for line in lines:
+                if line.startswith("> "):
+                    terminal.type(f"{line[2:]}\r")
+                elif line.startswith("* connected as "):
+                    terminal.wait_for("* connected as ")
+                else:
+                    terminal.wait_to_see(line)
+            terminal.type("\x04")
+            assert terminal.end() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from socketio_sync.cli.inspection import configured_workers
 from socketio_sync.cli.probe import Deployment
 from tests.cli.commands import CHAT
 from tests.cli.commands import run
+from tests.support import pages
 from tests.support.programs import free_port
 from tests.support.programs import listening
 from tests.support.programs import missing
@@ -261,6 +263,15 @@ def test_what_a_proxy_does(tmp_path: Path, location: str, expected: list[str]) -
         assert len(found) == len(expected), found
         for line, text in zip(found, expected, strict=True):
             assert line.startswith(f"fault: {text.replace('PROXY', url)}"), found
+
+
+def test_the_findings_of_the_documentation(tmp_path: Path) -> None:
+    (sample,) = [s for s in pages.samples("howto/command_line.rst", "text") if "https://example.org\n" in s.code]
+    with served("threads") as server, nginx(tmp_path, f"proxy_pass {server.url}; {HOST}") as url:
+        done = run(tmp_path, "doctor", "--url", url)
+    shown = re.sub(r"\d+ ms", "X ms", done.stdout.replace(url, "https://example.org")).splitlines()
+    for line in re.sub(r"\d+ ms", "X ms", sample.code).splitlines():
+        assert line in shown or "TLSv1.3" in line, done.stdout
 
 
 def test_a_header_that_came_twice_is_seen(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is built from a checkout is complete: in an empty environment ``socketio-sync demo`` works, and needs no network.
+"""What is built from a checkout is complete: an empty environment with the wheel has a working demo, without a network.
 
 One test, for what it builds takes long, and xdist's workers would each build it.
 """
