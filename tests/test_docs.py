@@ -15,6 +15,7 @@ from tests.support import pages
 from tests.support.names import resolve
 from tests.support.pages import read_samples
 from tests.support.programs import ROOT
+from tests.test_layers import RANKS
 
 REFERENCE = pages.DOCS / "reference"
 ROWS = re.findall(r"^   \* - ``(\w+)``( S)?\n     - ``(.*)``$", (REFERENCE / "options.rst").read_text(), re.MULTILINE)
@@ -82,3 +83,10 @@ def test_every_page_is_within_reach_of_the_first() -> None:
         for tree in re.findall(r"^\.\. toctree::\n((?:   .*\n|\n)+)", TEXTS[page], re.MULTILINE):
             todo += [str(folder / f"{entry}.rst") for entry in re.findall(r"^   ([\w/]+)$", tree, re.MULTILINE)]
     assert reached == set(pages.pages())
+
+
+def test_the_page_of_the_layers_shows_the_ranks() -> None:
+    (table,) = pages.samples("design/layers.rst", "text")
+    shown = {name: int(rank) for rank, *names in map(str.split, table.code.splitlines()) for name in names}
+    package = Path(socketio_sync.__file__).parent
+    assert shown == {name: rank for name, rank in RANKS.items() if [*package.glob(f"{name}.py"), *package.glob(name)]}
