@@ -43,7 +43,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("-s", "--server", action="append", choices=list(servers.BY_NAME), metavar="NAME")
     parser.add_argument("-r", "--rounds", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3, help="of each measured window (default 3)")
-    parser.add_argument("--warm-up", type=float, default=1, help="load before each window, for compilers (default 1)")
+    parser.add_argument("--warm-up", type=float, default=2, help="seconds of load before it (default 2)")
     parser.add_argument("--quick", action="store_true", help="few clients and half a second each")
     parser.add_argument("--profile", action="store_true", help="after each window of ours, one more under py-spy")
     parser.add_argument("--cores", default=None, help="SERVER,LOAD: the cores to use (default: the first two)")

@@ -10,7 +10,7 @@
  *   churn      every client joins `joins` rooms with one message and leaves them with the next
  *
  *   clients=100 window=1 payload=32 (bytes) binary=0 senders=1 rooms=1000 members=10 joins=1
- *   fill=0      so many rooms exist before, held by clients of their own
+ *   fill=0      so many thousand rooms exist before, held by clients of their own; `joins` are of a thousand of them
  *   polling=0   1: by long-polling (idle and ack only)
  *
  * It connects, prints one line of JSON, and obeys its standard input: "run SECONDS" loads the server for so long, waits
@@ -91,23 +91,17 @@ static long ready, opening, lost, errors, pings, messages, in_flight;
 static bool running, ending;
 static uint64_t deadline, last_message;
 
-/* ---------------------------------------------------------------- small things */
-
+/* ---------------- small things ---------------- */
 static uint64_t now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static void *must(void *memory) {
-    if (!memory) exit(3);
-    return memory;
-}
-
 static char *reserve(struct buffer *b, size_t more) {
     if (b->length + more > b->capacity) {
         b->capacity = (b->length + more) * 2;
-        b->data = must(realloc(b->data, b->capacity));
+        b->data = realloc(b->data, b->capacity);
     }
     return b->data + b->length;
 }
@@ -166,8 +160,7 @@ static void count(uint64_t since) {
 
 static bool goes_on(void) { return running && last_message < deadline; }
 
-/* ---------------------------------------------------------------- streams */
-
+/* ---------------- streams ---------------- */
 static void on_lost(struct client *c);
 
 static void watch(struct stream *s, bool writing, int how) {
@@ -240,8 +233,7 @@ static void frame(struct stream *s, int opcode, const char *data, size_t length)
     s->out.length += length;
 }
 
-/* ---------------------------------------------------------------- packets to the server */
-
+/* ---------------- packets to the server ---------------- */
 static void request(struct stream *s, struct client *c, const char *body, size_t length) {
     if (s->fd < 0) open_stream(s, c);
     bool post = s == &c->posts;
@@ -311,10 +303,7 @@ static void emit_to_many(int number) {
 }
 
 static int rooms_of(const struct client *c) {
-    if (c->number < fillers) {
-        int left = OPT(FILL) - c->number * FILLER_ROOMS;
-        return left < FILLER_ROOMS ? left : FILLER_ROOMS;
-    }
+    if (c->number < fillers) return FILLER_ROOMS;
     return mode == ROOMS ? OPT(N_ROOMS) * OPT(MEMBERS) / OPT(CLIENTS) : mode == STORM || mode == CHURN ? OPT(JOINS) : 0;
 }
 
@@ -322,7 +311,7 @@ static void print_room(const struct client *c, int index) {
     int room = c->number - fillers;
     if (c->number < fillers) room = c->number * FILLER_ROOMS + index;
     else if (mode == ROOMS) room = (room * rooms_of(c) + index) % OPT(N_ROOMS);
-    else if (OPT(FILL)) room = ((room + 1) * 7919 + index * 104729) % OPT(FILL);
+    else if (OPT(FILL)) room = (room * rooms_of(c) + index) * 7 % FILLER_ROOMS * fillers; /* a thousand, of all ages */
     print_to(&packet, "%s\"room-%d\"", index % JOIN_BATCH ? "," : "", room);
 }
 
@@ -337,8 +326,7 @@ static int emit_rooms(struct client *c, const char *event, int from) {
     return to;
 }
 
-/* ---------------------------------------------------------------- the life of a client */
-
+/* ---------------- the life of a client ---------------- */
 static void open_client(struct client *c) {
     c->stage = OPENING;
     c->joined = 0;
@@ -397,8 +385,7 @@ static void join_next(struct client *c) {
     else on_ready(c);
 }
 
-/* ---------------------------------------------------------------- packets from the server */
-
+/* ---------------- packets from the server ---------------- */
 static void on_answered(struct client *c, int slot, const char *data, size_t length) {
     if (slot < 0 || slot >= OPT(WINDOW) || !c->sent_at[slot] || length != (size_t)OPT(PAYLOAD) ||
         memcmp(data, payload, length)) {
@@ -484,8 +471,7 @@ static void on_packet(struct client *c, const char *data, size_t length) {
     }
 }
 
-/* ---------------------------------------------------------------- bytes from the server */
-
+/* ---------------- bytes from the server ---------------- */
 /* How many bytes were whole frames; the frames go on to the client. */
 static size_t read_frames(struct stream *s, const char *bytes, size_t length) {
     const uint8_t *data = (const uint8_t *)bytes;
@@ -500,11 +486,13 @@ static size_t read_frames(struct stream *s, const char *bytes, size_t length) {
         for (int i = 0; i < extra; i++) size = size << 8 | data[at + 2 + i];
         if (length - at < head + size) break;
         const char *message = bytes + at + head;
+        bool whole = data[at] & 0x80;
         at += head + size;
-        if (opcode == 1 && data[at - head - size] & 0x80) on_packet(c, message, size);
-        else if (opcode == 2 && data[at - head - size] & 0x80) on_answered(c, c->answered_slot, message, size);
+        if (opcode == 1 && whole) on_packet(c, message, size);
+        else if (opcode == 2 && whole) on_answered(c, c->answered_slot, message, size);
         else if (opcode == 8) on_lost(c);
-        else failed("a frame that no server should send", bytes, 2);
+        else if (opcode == 9) frame(s, 10, message, size); /* uvicorn pings by itself */
+        else failed("fragments are not understood", message, size);
         if (s->fd < 0 || !s->upgraded) return length; /* closed, or a new connection by now */
     }
     return at;
@@ -634,8 +622,7 @@ static void spin(int milliseconds) {
     }
 }
 
-/* ---------------------------------------------------------------- what the standard input asks for */
-
+/* ---------------- what the standard input asks for ---------------- */
 static double cpu(void) {
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
@@ -704,12 +691,11 @@ static bool read_options(int count, char **arguments) {
     for (int i = 3; i < count; i++) {
         char *value = strchr(arguments[i], '=');
         int which = 0;
-        while (which < OPTIONS && value &&
-               (strlen(options[which].name) != (size_t)(value - arguments[i]) ||
-                memcmp(options[which].name, arguments[i], value - arguments[i])))
-            which++;
-        if (!value || which == OPTIONS) return false;
-        options[which].value = atoi(value + 1);
+        if (!value) return false;
+        *value++ = 0;
+        while (which < OPTIONS && strcmp(options[which].name, arguments[i])) which++;
+        if (which == OPTIONS) return false;
+        options[which].value = atoi(value);
     }
     return mode < MODES && port > 0 && OPT(PAYLOAD) > TAG && OPT(SENDERS) <= OPT(CLIENTS) &&
            (!OPT(POLLING) || mode == IDLE || mode == ACK);
@@ -720,17 +706,17 @@ static void prepare(void) {
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
-    payload = must(malloc(OPT(PAYLOAD)));
+    payload = malloc(OPT(PAYLOAD));
     for (int i = 0; i < OPT(PAYLOAD); i++) payload[i] = 'a' + i % 26;
-    fillers = (OPT(FILL) + FILLER_ROOMS - 1) / FILLER_ROOMS;
+    fillers = OPT(FILL);
     total = fillers + OPT(CLIENTS);
-    clients = must(calloc(total, sizeof *clients));
-    senders = must(calloc(OPT(SENDERS), sizeof *senders));
+    clients = calloc(total, sizeof *clients);
+    senders = calloc(OPT(SENDERS), sizeof *senders);
     for (int i = 0; i < total; i++) {
         clients[i].number = i;
         clients[i].stage = CLOSED;
         clients[i].main.fd = clients[i].posts.fd = -1;
-        clients[i].sent_at = must(calloc(OPT(WINDOW), sizeof(uint64_t)));
+        clients[i].sent_at = calloc(OPT(WINDOW), sizeof(uint64_t));
     }
     epoll = epoll_create1(0);
     struct epoll_event input = {.events = EPOLLIN};

@@ -187,7 +187,8 @@ def _under_load(
     """Times in microseconds, memory in bytes; ``*_share`` of a core, over the window."""
     connected = load.connected["connected"]
     if connected < load.connected["wanted"]:
-        raise Failed(f"only {connected} of {load.connected['wanted']} clients could connect")
+        wanted, took = load.connected["wanted"], load.connected["seconds"]
+        raise Failed(f"only {connected} of {wanted} clients could connect in {took:.0f} s")
     time.sleep(min(workload.rest, 1) if settings.quick else workload.rest or SETTLE)
     result: dict[str, Any] = {"workload": workload.name, "base_bytes": memory, "connected": connected}
     if connected and "fill=" not in workload.load:  # those who fill hold a thousand rooms each

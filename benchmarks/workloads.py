@@ -56,20 +56,20 @@ def _echo(name: str, title: str, size: int, clients: int, servers: tuple[str, ..
 
 
 def _growth(rooms: int, title: str) -> list[Workload]:
-    """Work with rooms while so many exist. The servers are few: it is about our growth."""
+    """Work with the same thousand rooms while so many exist. The servers are few: it is about our growth."""
     return [
         Workload(
             f"churn-{title}",
             f"join 100 rooms, leave them, while {rooms:,} exist",
             "message",
-            f"churn clients=100 joins=100 fill={rooms}",
+            f"churn clients=100 joins=100 fill={rooms // 1000}",
             ("ours", "ours-threads", "node"),
         ),
         Workload(
             f"leaving-{title}",
             f"connect, join 100 rooms, disconnect, while {rooms:,} exist",
             "connection",
-            f"storm clients=50 joins=100 fill={rooms}",
+            f"storm clients=50 joins=100 fill={rooms // 1000}",
             ("ours", "ours-threads", "node"),
         ),
     ]
