@@ -35,7 +35,7 @@ class Connection(TransportSide):
 
     @property
     def transport(self) -> str:
-        """The transport in use: ``"polling"`` or ``"websocket"``."""
+        """Which transport is in use, ``"polling"`` or ``"websocket"``."""
         return sessions.WEBSOCKET if self.session.transport == sessions.WEBSOCKET else sessions.POLLING
 
     def send(self, data: str | bytes, compress: bool = True) -> None:

@@ -60,8 +60,9 @@ class Engine:
 
     Args:
         path: where it is served.
-        handler: the layer above; None lets ``on("connection")`` and the connections' own ``on`` serve it.
-        options: the Engine.IO options as keywords, or ready made as ``config``.
+        handler: for the Server: itself; None lets ``on("connection")`` and the connections' own ``on`` serve it.
+        config: for the Server: all options ready made.
+        **options: keywords; the reference has a page of them.
     """
 
     _lock = LazyLock()  # guards the choice of the runtime and who is in, and nothing that blocks

@@ -59,7 +59,7 @@ class Socket(SocketLife, SocketMethods, SocketHandlers):  # type: ignore[overrid
 
     @property
     def environ(self) -> dict[str, Any]:
-        """What is kept of the handshake's WSGI environ: its strings, and what ``keep_environ`` names."""
+        """What is kept of the handshake's WSGI environ, its strings and what ``keep_environ`` names."""
         return self.conn.environ
 
     def use(self, middleware: EventMiddleware) -> EventMiddleware:
