@@ -80,12 +80,12 @@ class Client(Sending, ClientHandlers):
 
     @property
     def recovered(self) -> bool:
-        """Whether the connection continues the session of the one before it: nothing was missed."""
+        """Whether the connection continues the session of the one before it, so that nothing was missed."""
         return self._life.recovered
 
     @property
     def auth(self) -> dict[str, Any] | Callable[[], dict[str, Any] | None] | None:
-        """What the server's middlewares get: a dict, or a function called at each connect. May be replaced."""
+        """What the server's middlewares get, a dict, or a function called at each connect. May be replaced."""
         return self._life.auth
 
     @auth.setter

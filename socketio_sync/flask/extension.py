@@ -127,7 +127,7 @@ class SocketIO(Events):
 
     @property
     def async_mode(self) -> str:
-        """ "threading" or "gevent": what it runs on, or would if it began now."""
+        """What it runs on, or would if it began now, "threading" or "gevent"."""
         engine = self.server.engine
         name = engine.runtime.name if engine.started else engine.options.runtime
         if name == "auto":

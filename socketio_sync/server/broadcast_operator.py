@@ -75,7 +75,7 @@ class BroadcastMethods:
 
     @property
     def volatile(self) -> BroadcastOperator:
-        """Drop it for each client for which anything waits to be sent: for what is soon out of date."""
+        """Drop it for each client for which anything waits to be sent; for what is soon out of date."""
         nsp, options = self._target()
         return BroadcastOperator(nsp, options._replace(volatile=True))
 
@@ -258,7 +258,7 @@ class SocketMethods:
 
     @property
     def volatile(self) -> SocketOperator:
-        """Drop it if anything waits to be sent to this client: for what is soon out of date."""
+        """Drop it if anything waits to be sent to this client; for what is soon out of date."""
         socket, options = self._target()
         return SocketOperator(socket, options._replace(volatile=True))
 

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import doctest
 import enum
+import inspect
 import re
 import uuid
 from decimal import Decimal
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 import socketio_sync
+import socketio_sync.flask
 from socketio_sync import ConnectError
 from socketio_sync import Server
 from socketio_sync.testing import TestClient
@@ -107,6 +109,14 @@ def test_what_is_described_exists_and_says_something(name: str) -> None:
         assert hasattr(one, member), member
         if hasattr(cls, member) and (callable(getattr(cls, member)) or isinstance(vars(cls).get(member), property)):
             assert getattr(cls, member).__doc__, member
+
+
+@pytest.mark.parametrize("owner", [socketio_sync, socketio_sync.flask], ids=lambda module: module.__name__)
+def test_no_property_begins_with_what_would_be_shown_as_its_type(owner: Any) -> None:
+    """Sphinx's napoleon takes the text before a colon for the type."""
+    for cls in filter(inspect.isclass, vars(owner).values()):
+        for name, member in inspect.getmembers(cls, lambda member: isinstance(member, property)):
+            assert ": " not in (member.__doc__ or "").partition("\n")[0], f"{cls.__name__}.{name}"
 
 
 class TestSamples:
