@@ -133,41 +133,59 @@ def test_uwsgi_by_its_own_protocol(js: JavaScript, tmp_path: Path, tls: bool) ->
         everything_works(js, running.tls_url if tls else running.url)
 
 
+def each_stays_with_its_worker(js: JavaScript, url: str, *, addresses: int) -> None:
+    """Twelve clients of so many addresses: each has one worker, poll for poll, and no worker has them all."""
+    seen = js(
+        """
+        const { Agent } = require("http");
+        const workers = [];
+        for (let i = 0; i < 12; i++) {
+          const agent = new Agent({ localAddress: `127.0.1.${1 + i % addresses}` });
+          const socket = await connect(url, { transports: ["polling"], withCredentials: true, agent });
+          const all = [];
+          for (let j = 0; j < 5; j++) all.push((await socket.emitWithAck("hello")).worker);
+          workers.push([...new Set(all)]);
+          socket.disconnect();
+        }
+        return workers;
+        """,
+        url=url,
+        addresses=addresses,
+        patience=60,
+    )
+    assert all(len(own) == 1 for own in seen)
+    assert len({own[0] for own in seen}) == 2
+
+
+@contextmanager
+def two_workers() -> Iterator[list[Deployed]]:
+    with worker("gunicorn_gthread.py") as one, worker("gunicorn_gthread.py") as two:
+        yield [one, two]
+
+
 @PROXIES
 def test_several_workers(js: JavaScript, tmp_path: Path, proxy: Proxy) -> None:
-    """Each client stays with its worker, poll for poll, and no worker has them all."""
-    with ExitStack() as stack:
-        workers = [stack.enter_context(worker("gunicorn_gthread.py")) for _ in range(2)]
-        running = stack.enter_context(proxy(tmp_path, workers))
+    with two_workers() as workers, proxy(tmp_path, workers) as running:
         everything_works(js, running.url)
-        seen = js(
-            """
-            const { Agent } = require("http");
-            const workers = [];
-            for (let i = 0; i < 12; i++) {
-              const agent = new Agent({ localAddress: `127.0.1.${i + 1}` });
-              const socket = await connect(url, { transports: ["polling"], withCredentials: true, agent });
-              const all = [];
-              for (let j = 0; j < 5; j++) all.push((await socket.emitWithAck("hello")).worker);
-              workers.push([...new Set(all)]);
-              socket.disconnect();
-            }
-            return workers;
-            """,
-            url=running.url,
-            patience=60,
-        )
-        assert all(len(own) == 1 for own in seen)
-        assert len({own[0] for own in seen}) == 2
+        each_stays_with_its_worker(js, running.url, addresses=12)
+
+
+def test_several_workers_by_nginxs_cookie(js: JavaScript, tmp_path: Path) -> None:
+    by_cookie = {
+        "    hash $remote_addr consistent;\n": "",
+        "# hash $uid_got$uid_set consistent;": "hash $uid_got$uid_set consistent;",
+        "server_name example.org;": "server_name example.org; userid on; userid_name worker;",
+    }
+    with two_workers() as workers, nginx(tmp_path, workers, **by_cookie) as running:
+        everything_works(js, running.url)
+        each_stays_with_its_worker(js, running.url, addresses=1)
 
 
 @PROXIES
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
 def test_a_worker_that_ends(js: JavaScript, tmp_path: Path, proxy: Proxy, transport: str) -> None:
     """Its client goes on with the other one."""
-    with ExitStack() as stack:
-        workers = [stack.enter_context(worker()) for _ in range(2)]
-        running = stack.enter_context(proxy(tmp_path, workers))
+    with two_workers() as workers, proxy(tmp_path, workers) as running:
         first = js(
             """
             const options = { reconnection: true, reconnectionDelay: 100, withCredentials: true };
