@@ -141,7 +141,7 @@ class Engine:
 
     @property
     def runtime(self) -> Runtime:
-        """Threads or gevent: chosen when first needed, never at import (gunicorn --preload patches later)."""
+        """Threads or gevent, chosen when first needed, never at import (gunicorn --preload patches later)."""
         return self._runtime if self._runtime is not None else self.start()
 
     @property
