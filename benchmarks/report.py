@@ -182,7 +182,7 @@ def page(results: dict[str, Any], drawn: Sequence[str] = ()) -> str:
     figures = Figures(results)
     settings = results["settings"]
     lines = [".. made by ``python -m benchmarks``; do not edit", "", *_title("The last run", "=")]
-    lines += [f"*{results['date']}*, by ``{results['command']}``: {settings['rounds']} rounds, windows of "]
+    lines += [f"*{results['date']}*, by ``{results['command']}``: rounds: {settings['rounds']}, windows of "]
     lines[-1] += f"{settings['seconds']:g} s after {settings['warm_up']:g} s of warming up; medians."
     lines += ["", *_list_table([], [[f"{key}", text] for key, text in results["machine"].items()], "15 85")]
     missing = [f"{servers.BY_NAME[name].label} was left out: {reason}." for name, reason in results["missing"].items()]
