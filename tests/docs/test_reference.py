@@ -111,13 +111,20 @@ def test_what_is_described_exists_and_says_something(name: str) -> None:
             assert getattr(cls, member).__doc__, member
 
 
-@pytest.mark.parametrize("owner", [socketio_sync, socketio_sync.flask], ids=lambda module: module.__name__)
-def test_no_property_begins_with_what_would_be_shown_as_its_type(owner: Any) -> None:
+def shown_properties() -> list[tuple[type, str]]:
+    """Those that the reference describes from their docstrings."""
+    known = documented()
+    classes = [cls for cls in vars(socketio_sync).values() if inspect.isclass(cls) and cls.__name__ in known]
+    found = [(cls, name) for cls in classes for name in known[cls.__name__]]
+    found += [(cls, name) for cls in vars(socketio_sync.flask).values() if inspect.isclass(cls) for name in dir(cls)]
+    return [(cls, name) for cls, name in found if isinstance(inspect.getattr_static(cls, name, None), property)]
+
+
+def test_no_property_begins_with_what_would_be_shown_as_its_type() -> None:
     """Sphinx's napoleon takes the text before a colon for the type."""
-    for cls in filter(inspect.isclass, vars(owner).values()):
-        for name, member in inspect.getmembers(cls, lambda member: isinstance(member, property)):
-            first = (member.__doc__ or "").partition("\n")[0]
-            assert ": " not in first or first.startswith("For the "), f"{cls.__name__}.{name}"
+    assert len(shown_properties()) > 20
+    for cls, name in shown_properties():
+        assert ": " not in getattr(cls, name).__doc__.partition("\n")[0], f"{cls.__name__}.{name}"
 
 
 class TestSamples:
