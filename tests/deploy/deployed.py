@@ -36,7 +36,7 @@ EVERYTHING = """
     const { Agent } = require(new URL(url).protocol.slice(0, -1));
     const tls = { rejectUnauthorized: false };
     const agent = new Agent({ localAddress: client, keepAlive: true, ...tls });
-    const forged = { "X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "gopher" };
+    const forged = { "X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": url.startsWith("https") ? "http" : "https" };
     const ways = { polling: ["polling"], websocket: ["websocket"], both: ["polling", "websocket"] };
     if (!websocket) delete ways.websocket;
     const seen = {};
@@ -65,10 +65,13 @@ STAY = """
 """
 
 
-def everything_works(js: JavaScript, url: str, *, websocket: bool = True) -> None:
-    """The official client is served by every transport, and the server knows its address."""
+def everything_works(js: JavaScript, url: str, *, websocket: bool = True, deceived: bool = False) -> None:
+    """The official client is served by every transport, and the server knows its address, whatever the client claims.
+
+    ``deceived``: a server that believes a client's word about TLS.
+    """
     seen = js(EVERYTHING, url=url, websocket=websocket, client=CLIENT, patience=60)
-    common = {"address": CLIENT, "secure": url.startswith("https"), "text": "grüße", "binary": True}
+    common = {"address": CLIENT, "secure": url.startswith("https") != deceived, "text": "grüße", "binary": True}
     expected = {"polling": {**common, "said": "polling", "over": "polling"}}
     if websocket:
         expected["websocket"] = {**common, "said": "websocket", "over": "websocket"}

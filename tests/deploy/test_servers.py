@@ -48,7 +48,7 @@ def server(name: str, folder: Path, **env: str) -> Iterator[Deployed]:
 def test_everything(js: JavaScript, tmp_path: Path, name: str) -> None:
     websocket = name != "waitress_server.py"
     with server(name, tmp_path) as running:
-        everything_works(js, running.url, websocket=websocket)
+        everything_works(js, running.url, websocket=websocket, deceived=name == "uwsgi.ini")
         if websocket:
             assert goodbye(js, running, "websocket", running.stop) == "transport close"
         else:  # "transport error" if no poll was under way just then
