@@ -439,10 +439,8 @@ def test_ten_cuts_and_two_restarts_leave_no_trace(source: Path, target: Path) ->
     assert watch.faults == []
     summary = {name: f"{min(values):.0f}..{max(values):.0f}" for name, values in watch.memory.items()}
     print(f"{size / 1e6:.0f} MB in {seconds:.1f} s, RSS in MB: {summary}")
-    for name, values in watch.memory.items():
-        settled = values[len(values) // 4 :]
-        assert max(settled) - settled[0] < 15, (name, settled)
-        assert max(values) < 100, name
+    # An idle program has about 30 MB, so this is less than the smallest folder besides.
+    assert {name: max(values) for name, values in watch.memory.items() if max(values) > 60} == {}
 
 
 def test_a_client_is_stopped_while_the_server_is_away(source: Path, target: Path) -> None:
