@@ -143,6 +143,9 @@ class LocalSockets(Protocol):
     @property
     def runtime(self) -> Runtime: ...
 
+    @property
+    def quiet(self) -> bool: ...  # whether what is sent is not to be logged
+
     def encode(self, packet: Packet, compress: bool) -> EncodedPacket: ...  # may run the user's encode function
 
     def next_ack_id(self) -> int: ...
@@ -214,8 +217,10 @@ class Adapter:
         """Send a packet to everyone that the options select: encoded once, and before this returns."""
         encoded = self.nsp.encode(packet, options.compress)
         sockets = self._selected(options)
+        volatile = options.volatile
+        quiet = self.nsp.quiet
         for socket in sockets:
-            socket.send_encoded(encoded, options.volatile)
+            socket.send_encoded(encoded, volatile, quiet)
         notify_outgoing(sockets, packet)
 
     def send_to(self, socket: LocalSocket, packet: Packet, options: BroadcastOptions) -> None:
@@ -413,5 +418,5 @@ class Adapter:
 def notify_outgoing(sockets: Iterable[LocalSocket], packet: Packet) -> None:
     """Show a packet to who looks at what is emitted to these sockets; runs user code."""
     for socket in sockets:
-        if socket.has_outgoing:
+        if socket.has_outgoing:  # an attribute: this is asked once a delivery
             socket.notify_outgoing(tuple(packet.data))

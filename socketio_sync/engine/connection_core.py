@@ -146,7 +146,8 @@ class ConnectionCore:
         with self.lock:
             channel = self._channel
             if channel is not None and not channel.waiting:
-                channel.write(self._frames(packet))
+                frames = packet.plain if self._frames is plain_frames else None
+                channel.write(self._frames(packet) if frames is None else frames)
                 return True
             sent = self._send_locked(packet, volatile)
         self.act()

@@ -12,8 +12,6 @@ to the session, never to a transport, so an upgrade that completes while a pong 
 
 from __future__ import annotations
 
-from collections import deque
-
 from socketio_sync.exceptions import ProtocolError
 from socketio_sync.protocol.engineio_packet import EncodedPacket
 
@@ -92,7 +90,7 @@ class Session:
         self.ping_interval = ping_interval
         self.ping_timeout = ping_timeout
         self.life = OPEN
-        self.queue: deque[EncodedPacket] = deque()
+        self.queue: list[EncodedPacket] = []
         self.queued = 0
         self.awaiting_pong = False
         self.extended = False
@@ -161,14 +159,17 @@ class Session:
 
     def take(self, budget: int | None = None) -> list[EncodedPacket]:
         """Take queued packets, as many as fit into ``budget`` bytes (always at least one), or all."""
-        taken: list[EncodedPacket] = []
-        left = budget
-        while self.queue:
-            if left is not None:
-                left -= self.queue[0].size
-                if left < 0 and taken:
+        taken = self.queue
+        if budget is None:
+            self.queue = []
+        else:
+            count = size = 0
+            for packet in taken:
+                size += packet.size
+                if size > budget and count:
                     break
-            packet = self.queue.popleft()
-            self.queued -= packet.size
-            taken.append(packet)
+                count += 1
+            self.queue = taken[count:]
+            del taken[count:]
+        self.queued -= sum([packet.size for packet in taken])
         return taken

@@ -88,6 +88,7 @@ class Runtime(ABC):
         self.stall_suspect = ""
         self._quiet_watchers: list[tuple[int, Event]] = []
         self.channels: set[Channel] = set()
+        self.mailbox_lock = self.lock()  # guards what says that a mailbox is full, in all of them, for a few lines
         self.timers = Timers(self.now, self.lock(), self._rearm, self._stalled)
         _runtimes.add(self)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Generic
 from typing import TypeVar
 
 from .base import Label
 from .base import Runtime
-from .native import new_lock
 
 T = TypeVar("T")
 
@@ -35,7 +33,7 @@ class Mailbox(Generic[T]):
 
     __slots__ = (
         "_byte_limit", "_bytes_in", "_bytes_out", "_filling", "_full", "_handle", "_items", "_label", "_limit",
-        "_lock", "_on_full", "_on_room", "_runtime", "_turn",
+        "_on_full", "_on_room", "_runtime", "_turn",
     )  # fmt: skip
 
     def __init__(
@@ -56,8 +54,8 @@ class Mailbox(Generic[T]):
         self._on_full = on_full
         self._on_room = on_room
         self._label = label
-        self._lock = new_lock()  # guards the two last ones
-        self._items: deque[tuple[T, int]] = deque()
+        # A list: an empty deque has half a kilobyte, and taking the first of few costs no more.
+        self._items: list[tuple[T, int]] = []
         self._turn = [True]  # empty while a worker has the mailbox, or will
         self._bytes_in = 0  # changed by who posts, as the next one by the worker
         self._bytes_out = 0
@@ -108,7 +106,7 @@ class Mailbox(Generic[T]):
         until = 0.0
         try:
             for _ in range(BUDGET_ITEMS):
-                item, size = items.popleft()  # there is one: only this worker takes
+                item, size = items.pop(0)  # there is one: only this worker takes
                 self._bytes_out += size
                 if self._full:
                     self._look_for_room()
@@ -129,7 +127,7 @@ class Mailbox(Generic[T]):
 
     def _fill(self) -> None:
         """A limit is reached: call ``on_full``, unless it was, and only then let ``on_room`` be called."""
-        with self._lock:
+        with self._runtime.mailbox_lock:
             if self._on_full is None or self._full or self._filling or not self._is_over(1):
                 return
             self._filling = True
@@ -140,7 +138,7 @@ class Mailbox(Generic[T]):
             self._look_for_room()  # the worker may have emptied it meanwhile
 
     def _look_for_room(self) -> None:
-        with self._lock:
+        with self._runtime.mailbox_lock:
             room = self._full and not self._is_over(2)
             if room:
                 self._full = False

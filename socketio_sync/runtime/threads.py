@@ -16,14 +16,39 @@ from .base import Runtime
 from .base import Task
 from .base import guarded
 from .channel import Channel
+from .deputy import Deputy
 from .events import Event
 from .poller import READ
 from .poller import WRITE
 from .poller import Poller
 from .poller import WakeUp
+from .worker_pool import Worker
 from .worker_pool import WorkerPool
+from .worker_pool import nothing
+from .worker_pool import run_job_in_thread
 
 logger = logging.getLogger("socketio_sync.engine")
+
+
+BUDGET = 0.010
+"""After jobs of so many seconds the sockets are looked at."""
+
+SUSPICION = 1.0
+"""Seconds for which jobs run in threads of the pool, after one took long."""
+
+
+class _Event(Event):
+    """An event whose waiters tell, before they wait, that they are going to."""
+
+    __slots__ = ("_about_to_wait",)
+
+    def __init__(self, about_to_wait: Callable[[], None]) -> None:
+        super().__init__()
+        self._about_to_wait = about_to_wait
+
+    def _wait(self, timeout: float | None) -> bool:
+        self._about_to_wait()
+        return super()._wait(timeout)
 
 
 class ThreadRuntime(Runtime):
@@ -57,6 +82,11 @@ class ThreadRuntime(Runtime):
         self._io_ident = 0
         self._get_ident: Callable[[], int] = native.original("_thread", "get_ident")
         self._stopped = False
+        # Jobs that came up in the I/O thread, which are its own to run, with a deputy that looks on.
+        self._ready: deque[tuple[Job, Label]] = deque()
+        self._deputy: Deputy | None = None
+        self._trusting_at = 0.0  # not before this time
+        self._own_ident = 0  # the I/O thread's, while it runs jobs
 
     # The verbs
 
@@ -66,6 +96,7 @@ class ThreadRuntime(Runtime):
 
             sleep_anywhere(seconds)
         else:
+            self._about_to_wait()
             time.sleep(seconds)
 
     def event(self) -> Event:
@@ -73,7 +104,7 @@ class ThreadRuntime(Runtime):
             from .greenlets import HubEvent
 
             return HubEvent()
-        return Event()
+        return _Event(self._about_to_wait)
 
     def spawn(self, fn: Callable[..., object], *args: Any, **kwargs: Any) -> Task:
         task = Task(self.event(), fn, args, kwargs)
@@ -81,11 +112,15 @@ class ThreadRuntime(Runtime):
         return task
 
     def submit(self, job: Job, label: Label = "") -> None:
-        self._pool.submit(job, label)
+        if self._get_ident() == self._io_ident:
+            if not self._stopped:
+                self._ready.append((job, label))
+        else:
+            self._pool.submit(job, label)
 
     @property
     def active_jobs(self) -> int:
-        return self._pool.active
+        return self._pool.active + len(self._ready)
 
     def job_labels(self) -> list[str]:
         return self._pool.labels()
@@ -114,6 +149,7 @@ class ThreadRuntime(Runtime):
 
     def stop(self) -> None:
         self._stopped = True
+        self._ready.clear()
         self._pool.stop()
         self._abort_channels()
         if self._io_running:
@@ -161,31 +197,98 @@ class ThreadRuntime(Runtime):
         self._poller = self._wake_up = None
 
     def _run_io(self) -> None:
-        self._io_ident = self._get_ident()
-        poller = self._poller
-        assert poller is not None
-        needed_at = self.now()
+        worker = Worker(nothing)
+        worker.ident = self._get_ident()
         try:
-            while True:
-                self._awake = False  # from here on a newcomer sends a byte
-                ready = poller.poll(self._patience())
-                self._awake = True
-                poller.serve(ready)
-                self._make_calls()
-                self.timers.turn()
-                if self._is_needed():
-                    needed_at = self.now()
-                elif (self._stopped or self.now() - needed_at >= IDLE_SECONDS) and self._end_io():
-                    return
+            if not self._lead(worker):
+                self._pool.join(worker)
         finally:
             native.drop_hub()
 
+    def _lead(self, worker: Worker) -> bool:
+        """Be the I/O thread, until it is not needed; False: until another one is, because a job took so long."""
+        self._io_ident = worker.ident
+        poller = self._poller
+        assert poller is not None
+        needed_at = self.now()
+        while True:
+            self._awake = False  # from here on a newcomer sends a byte
+            ready = poller.poll(self._patience())
+            self._awake = True
+            poller.serve(ready)
+            self._make_calls()
+            self.timers.turn()
+            if self._ready and not self._run_ready(worker):
+                return False
+            if self._is_needed():
+                needed_at = self.now()
+            elif (self._stopped or self.now() - needed_at >= IDLE_SECONDS) and self._end_io():
+                return True
+
+    def _run_ready(self, worker: Worker) -> bool:
+        """Run the jobs that came up, or have the pool run them. False: this is no longer the I/O thread."""
+        deputy = self._trusted_deputy()
+        if deputy is None or not self._pool.enter(worker):
+            self._hand_out()
+            return True
+        ready, now = self._ready, self.now
+        until = now() + BUDGET
+        self._io_ident, self._own_ident = 0, worker.ident
+        while ready:
+            worker.job, worker.label = ready[0]
+            deputy.begin_job()
+            if deputy.gone:
+                deputy.end_job()
+                break
+            ready.popleft()
+            run_job_in_thread(worker.job, worker.label)
+            if not deputy.end_job():
+                return False
+            if now() > until:
+                break
+        self._io_ident, self._own_ident = worker.ident, 0
+        self._pool.leave(worker)
+        self._after_job()
+        return True
+
+    def _trusted_deputy(self) -> Deputy | None:
+        """Who looks on while jobs run here; None: they must not, for one took long a moment ago."""
+        if self._deputy is not None and self._deputy.gone:
+            self._deputy = None
+        if self._deputy is None and self.now() >= self._trusting_at:
+            deputy = Deputy(IDLE_SECONDS, self._take_the_lead)
+            try:
+                deputy.start()
+            except RuntimeError:  # the system gives no more threads
+                return None
+            self._deputy = deputy
+        return self._deputy
+
+    def _take_the_lead(self) -> None:
+        """In the deputy's thread: the job of the former I/O thread takes long."""
+        self._deputy = None
+        self._trusting_at = self.now() + SUSPICION
+        self._own_ident = 0
+        self._hand_out()
+        self._run_io()
+
+    def _about_to_wait(self) -> None:
+        """The caller is going to wait; if it is a job in the I/O thread, the deputy need not find out."""
+        deputy = self._deputy
+        if deputy is not None and self._get_ident() == self._own_ident:
+            deputy.hurry()
+
+    def _hand_out(self) -> None:
+        """Have the pool run the jobs that came up."""
+        while self._ready:
+            self._pool.submit(*self._ready.popleft())
+
     def _is_needed(self) -> bool:
-        return bool(self._calls or self.channels or (self.timers and not self._stopped))
+        return bool(self._calls or self._ready or self.channels or (self.timers and not self._stopped))
 
     def _patience(self) -> float:
         """How long the I/O thread may sleep."""
-        if self._calls or (self._stopped and not self.channels):
+        if self._calls or self._ready or (self._stopped and not self.channels):
             return 0.0
         delay = self.timers.next_delay()
         if delay is not None:
@@ -206,6 +309,9 @@ class ThreadRuntime(Runtime):
             self._io_ident = 0
             self._close_poller()
             self._io_running = False
+            deputy, self._deputy = self._deputy, None
+        if deputy is not None:
+            deputy.end()
         return True
 
     def set_interest(self, channel: Channel, read: bool, write: bool) -> None:

@@ -24,12 +24,12 @@ PATIENCE = 0.5
 """Seconds that a job may wait for a thread before that is worth a warning: a crowd of short jobs is none."""
 
 
-class _Worker:
+class Worker:
     """One thread. Idle it sleeps on a gate of its own, so that waking it wakes nobody else."""
 
     __slots__ = ("gate", "ident", "job", "label")
 
-    def __init__(self, job: Job, label: Label) -> None:
+    def __init__(self, job: Job, label: Label = "") -> None:
         self.gate = native.new_lock()
         self.gate.acquire()
         self.ident = 0
@@ -56,8 +56,8 @@ class WorkerPool:
         self._ident = native.original("_thread", "get_ident")
         self._waiting: deque[tuple[Job, Label, float]] = deque()  # and since when
         self._watched = False  # somebody will look how long they wait
-        self._idle: list[_Worker] = []
-        self._busy: set[_Worker] = set()
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
         self._warned_at = -WARNING_INTERVAL
         self._stopped = False
 
@@ -85,7 +85,7 @@ class WorkerPool:
 
     def submit(self, job: Job, label: Label) -> None:
         """Run a job; never blocks."""
-        started: _Worker | None = None
+        started: Worker | None = None
         with self._lock:
             if self._stopped:
                 return
@@ -96,7 +96,7 @@ class WorkerPool:
                 worker.gate.release()
                 return
             if len(self._busy) < self._limit:
-                started = _Worker(job, label)
+                started = Worker(job, label)
                 self._busy.add(started)
             else:
                 self._waiting.append((job, label, time.monotonic()))
@@ -105,6 +105,26 @@ class WorkerPool:
         elif not self._watched:
             self._watched = True
             self._call_later(PATIENCE, self._look_at_waiting)
+
+    def enter(self, worker: Worker) -> bool:
+        """A thread that is not the pool's is about to run jobs. False: as many as may are running."""
+        with self._lock:
+            if self._stopped or len(self._busy) >= self._limit:
+                return False
+            self._busy.add(worker)
+            return True
+
+    def leave(self, worker: Worker) -> None:
+        """It runs no more."""
+        worker.job, worker.label = nothing, ""
+        with self._lock:
+            self._busy.discard(worker)
+
+    def join(self, worker: Worker) -> None:
+        """It stays, its job done, until it is not needed any more. Called in its thread."""
+        worker.ident = self._ident()
+        while self._go_on(worker):
+            run_job_in_thread(worker.job, worker.label)
 
     def stop(self) -> None:
         """Let every thread end after its job; what waits is dropped."""
@@ -115,7 +135,7 @@ class WorkerPool:
         for worker in idle:
             worker.gate.release()
 
-    def _start(self, worker: _Worker) -> None:
+    def _start(self, worker: Worker) -> None:
         try:
             native.start_thread(lambda: self._work(worker), "worker")
         except RuntimeError as error:  # the system's limit: the threads that run take it over
@@ -124,24 +144,22 @@ class WorkerPool:
                 self._busy.discard(worker)
                 self._waiting.append((worker.job, worker.label, time.monotonic()))
 
-    def _work(self, worker: _Worker) -> None:
+    def _work(self, worker: Worker) -> None:
         worker.ident = self._ident()
         try:
-            while True:
-                try:
-                    run_job(worker.job, worker.label)
-                except BaseException:  # sys.exit() in a handler would end just this thread, and lose it to the pool
-                    logger.exception("a job tried to end its thread: %s", label_text(worker.label) or worker.job)
-                more = self._next_job(worker)
-                self._job_ended()
-                if not more and not self._wait(worker):
-                    return
+            run_job_in_thread(worker.job, worker.label)
+            self.join(worker)
         finally:
             native.drop_hub()
 
-    def _next_job(self, worker: _Worker) -> bool:
+    def _go_on(self, worker: Worker) -> bool:
+        more = self._next_job(worker)
+        self._job_ended()
+        return more or self._wait(worker)
+
+    def _next_job(self, worker: Worker) -> bool:
         """Give the worker what waits longest, or make it idle."""
-        worker.job, worker.label = _nothing, ""  # an idle thread holds on to nothing
+        worker.job, worker.label = nothing, ""  # an idle thread holds on to nothing
         with self._lock:
             if self._waiting:
                 worker.job, worker.label, _ = self._waiting.popleft()
@@ -153,7 +171,7 @@ class WorkerPool:
                 self._idle.append(worker)
             return False
 
-    def _wait(self, worker: _Worker) -> bool:
+    def _wait(self, worker: Worker) -> bool:
         """Sleep until there is a job for this worker. False: it is not needed any more."""
         if not worker.gate.acquire(True, IDLE_SECONDS):
             with self._lock:
@@ -161,7 +179,7 @@ class WorkerPool:
                     self._idle.remove(worker)
                     return False
             worker.gate.acquire()  # it was chosen in the last moment
-        return worker.job is not _nothing
+        return worker.job is not nothing
 
     def _look_at_waiting(self) -> None:
         now = time.monotonic()
@@ -183,5 +201,13 @@ class WorkerPool:
         )
 
 
-def _nothing() -> None:
+def run_job_in_thread(job: Job, label: Label) -> None:
+    """Call user code in a thread of ours, which it may not end."""
+    try:
+        run_job(job, label)
+    except BaseException:  # sys.exit() in a handler would end just this thread
+        logger.exception("a job tried to end its thread: %s", label_text(label) or job)
+
+
+def nothing() -> None:
     """The job of an idle worker."""

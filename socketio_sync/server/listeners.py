@@ -283,11 +283,13 @@ class SocketHandlers(_CatchAll):
 
     def on_any_outgoing(self, handler: Function) -> Function:
         """Have ``handler(event, *args)`` see what is emitted to this socket, broadcasts too, acks not."""
+        self.has_outgoing = True
         self._listeners.add_any(handler, outgoing=True)
         return handler
 
     def prepend_any_outgoing(self, handler: Function) -> Function:
         """As ``on_any_outgoing``, before those that are there."""
+        self.has_outgoing = True
         self._listeners.add_any(handler, first=True, outgoing=True)
         return handler
 

@@ -64,6 +64,11 @@ class BaseNamespace(HookMethods):
         """For the package: whether the runtime is chosen, which is done when it is first asked for."""
         return self.server.engine.started
 
+    @property
+    def quiet(self) -> bool:
+        """For the adapter: whether what is sent is not to be logged."""
+        return not log.isEnabledFor(logging.DEBUG)
+
     def error_handlers(self) -> tuple[Handler, ...]:
         """The namespace's own go first."""
         return self.hooks.errors + self.server.error_hooks.errors

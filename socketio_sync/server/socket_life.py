@@ -77,9 +77,11 @@ class SocketLife:
         position: where the namespace's stream of packets stood when this session began; for recovery.
         middlewares: what ``socket.use`` registered.
         running: the event whose handler was called last, for the warning that names who holds the threads.
+        has_outgoing: whether anybody ever looked at what is emitted to this socket.
     """
 
     running = "connect"
+    has_outgoing = False
 
     # Set in the first job of the mailbox, before the user sees the socket. The chain has the handlers of its events:
     # its namespace's, then its own if there are any.
@@ -383,11 +385,6 @@ class SocketLife:
                     self._own_listeners = Listeners(takes_socket=False)
                     self.chain = (*self.nsp.chain, self._own_listeners)
         return self._own_listeners
-
-    @property
-    def has_outgoing(self) -> bool:
-        """Whether anybody looks at what is emitted to this socket."""
-        return self._own_listeners is not None and bool(self._own_listeners.any_outgoing)
 
     def notify_outgoing(self, args: tuple[Any, ...]) -> None:
         """Show them an event; runs user code."""

@@ -40,9 +40,7 @@ class MemorySocket(SocketMethods, SocketHandlers):
 
     # What the adapter and the operators need
 
-    @property
-    def has_outgoing(self) -> bool:
-        return bool(self._listeners.any_outgoing)
+    has_outgoing = False
 
     def notify_outgoing(self, args: tuple[Any, ...]) -> None:
         for handler in self._listeners.any_outgoing:
@@ -116,6 +114,7 @@ class MemoryNamespace(BroadcastMethods):
     def __init__(self, runtime: Any, *, name: str = "/", adapter: Any = Adapter, encode: Any = None) -> None:
         self.name = name
         self.started = True
+        self.quiet = False
         self.runtime = runtime
         self.server = SimpleNamespace(options=SimpleNamespace(ack_timeout=20))
         self.sockets: dict[str, MemorySocket] = {}
