@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import sysconfig
 from importlib import metadata
 from pathlib import Path
@@ -38,6 +39,8 @@ def _processor() -> str:
 
 def _build() -> str:
     """How the interpreter was compiled: profile-guided (PGO) and link-time optimization make a fifth to a quarter."""
+    if sys.base_prefix == "/usr" and Path("/etc/debian_version").exists():
+        return "the distribution's package, with PGO and LTO"  # which its build does not leave in the settings
     arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
     pgo = "with" if "--enable-optimizations" in arguments else "without"
     lto = "with" if "--with-lto" in arguments else "without"
