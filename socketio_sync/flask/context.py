@@ -63,7 +63,8 @@ class EventContext:
 
     def __enter__(self) -> None:
         socket = self._socket
-        context: Any = self._app.request_context(socket.environ)
+        # A copy, for Werkzeug writes into it, and other events of the client may be reading theirs.
+        context: Any = self._app.request_context(dict(socket.environ))
         session = self._kept_session() if self._managed else None
         if session is not None:
             _set_session(context, session)  # Flask opens none where there is one

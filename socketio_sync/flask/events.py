@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeVar
 from typing import cast
+from typing import overload
 
 import flask
 
@@ -72,6 +73,12 @@ class Events:
     def on_event(self, message: str, handler: Callable[..., Any], namespace: str | None = None) -> None:
         """Register the handler of an event, as ``on`` does."""
         self.on(message, namespace=namespace)(handler)
+
+    @overload
+    def event(self, handler: Function, /) -> Function: ...
+
+    @overload
+    def event(self, namespace: str | None = None) -> Callable[[Function], Function]: ...
 
     def event(self, *args: Any, **kwargs: Any) -> Any:
         """Decorate the handler of the event that is named as the function; ``namespace`` may be given."""

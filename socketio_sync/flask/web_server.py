@@ -35,6 +35,8 @@ class WebServer:
 
     def run(self, server: Server, app: Any, host: str | None, port: Any, options: dict[str, Any]) -> None:
         """See ``SocketIO.run``."""
+        if "socketio" not in app.extensions:
+            raise RuntimeError(f"run(): the application {app.name!r} has no SocketIO yet; init_app(app) comes first")
         options = dict(options)
         debug = options.pop("debug", app.debug)
         log_output = options.pop("log_output", debug)

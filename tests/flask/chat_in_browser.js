@@ -22,7 +22,7 @@ async function say(page, text) {
 }
 
 async function open(browser, name) {
-  const context = await browser.newContext({ viewport: { width: 1040, height: 680 } });
+  const context = await browser.newContext({ viewport: { width: 1040, height: 760 } });
   const page = await context.newPage();
   page.setDefaultTimeout(15000);
   page.on("pageerror", (error) => faults.push(`${name}: ${error.stack}`));

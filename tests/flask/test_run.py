@@ -151,6 +151,8 @@ def test_what_cannot_run() -> None:
         io.stop()
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError):
         io.run(app, port=taken.getsockname()[1])
+    with pytest.raises(RuntimeError, match="'other' has no SocketIO"):
+        io.run(Flask("other"))
     app.config["SERVER_NAME"] = "localhost:99999"
     with pytest.raises(ValueError, match="99999"):
         io.run(app)
