@@ -31,6 +31,9 @@ FOLDER = ROOT / "examples" / "deploy"
 # Another address of the loopback interface, so that the client's can be told from the proxy's.
 CLIENT = "127.0.0.7"
 
+# What servers warn of when they begin: what Werkzeug's is for, and the user that tests have.
+BEGINNING = "development server|running uWSGI as root"
+
 # What a client has of a deployment: an answer, a file there and back, what the server sends, and what it knows of us.
 EVERYTHING = """
     const { Agent } = require(new URL(url).protocol.slice(0, -1));
@@ -120,14 +123,9 @@ class Deployed:
         self.url = f"{scheme}://127.0.0.1:{port}"
         self.code: int | None = None
         self._tls = client_tls() if scheme == "https" else None
-        self._ready_at = 0
 
-    def wait_until_ready(self) -> None:
-        """Until it answers requests; what it has said so far is forgotten."""
-        until(self._answers)
-        self._ready_at = len(self.program.lines)
-
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it does so by now."""
         assert self.program.process.poll() is None, f"it ended:\n{self.program.output}"
         try:
             return self.fetch("/").status > 0
@@ -144,9 +142,9 @@ class Deployed:
         return [parent.pid, *(child.pid for child in parent.children(recursive=True))]
 
     def trouble(self) -> list[str]:
-        """The lines of its log, since it was ready, that tell of trouble."""
-        lines = self.program.lines[self._ready_at :]
-        return [line for line in lines if TROUBLE.search(line) and not re.search(self.expected, line)]
+        """The lines of its log that tell of trouble."""
+        harmless = re.compile(f"{BEGINNING}|{self.expected}")
+        return [line for line in self.program.lines if TROUBLE.search(line) and not harmless.search(line)]
 
     def stop(self) -> None:
         """Ask it to end with SIGTERM, if it has not been asked, and wait: Apache's processes have 10 s and more."""
@@ -169,7 +167,7 @@ def deployed(command: list[str], port: int, scheme: str = "http", **env: str) ->
     program = Program(command, **{"PYTHONPATH": path, **env})
     running = Deployed(program, port, scheme)
     try:
-        running.wait_until_ready()
+        until(running.answers)
         yield running
     except BaseException:
         kill(program)
