@@ -10,6 +10,8 @@ from typing import Protocol
 
 from socketio_sync.client.address import Address
 from socketio_sync.client.polling import PollingTransport
+from socketio_sync.client.transport import TransportReceiver
+from socketio_sync.client.upgrade import Upgrade
 from socketio_sync.client.websocket import WebSocketTransport
 from socketio_sync.exceptions import DisconnectDetails
 from socketio_sync.exceptions import ProtocolError
@@ -26,9 +28,7 @@ from socketio_sync.protocol.engineio_client_session import PROBING
 from socketio_sync.protocol.engineio_client_session import WEBSOCKET
 from socketio_sync.protocol.engineio_client_session import ClientSession
 from socketio_sync.protocol.engineio_packet import MESSAGE
-from socketio_sync.protocol.engineio_packet import PING
 from socketio_sync.protocol.engineio_packet import PONG
-from socketio_sync.protocol.engineio_packet import UPGRADE
 from socketio_sync.protocol.engineio_packet import EncodedPacket
 from socketio_sync.protocol.engineio_payload import decode_packet
 
@@ -45,9 +45,6 @@ GOODBYE = 5.0
 
 LONGEST_GOODBYE = 40.0
 """Seconds after which nobody waits for the end of a connection any more, whatever keeps it."""
-
-_PROBE = "probe"
-_SWITCH = EncodedPacket(("",), type=UPGRADE)
 
 Transport = PollingTransport | WebSocketTransport
 
@@ -70,6 +67,7 @@ class EngineClient:
         websocket_first: open with it, because it worked the last time.
 
     Attributes:
+        runtime, lock: as given.
         session: what is known of the session.
     """
 
@@ -82,16 +80,15 @@ class EngineClient:
         handler: EngineHandler,
         websocket_first: bool = False,
     ) -> None:
-        self._runtime = runtime
-        self._lock = lock
+        self.runtime = runtime
+        self.lock = lock
         self._address = address
         self._options = options
         self._handler = handler
         self._names = ("websocket",) if websocket_first else options.transports
         self.session = ClientSession(POLLING)
         self._transport: Transport | None = None
-        self._probe: WebSocketTransport | None = None
-        self._probe_answered = runtime.event()
+        self._upgrade: Upgrade | None = None
         self._opened = runtime.event()
         self._loss: TransportError | None = None
         self._paused = False
@@ -122,7 +119,7 @@ class EngineClient:
             try:
                 self._open(name)
             except TransportError:
-                with self._lock:
+                with self.lock:
                     given_up = self.session.life == CLOSED
                 if given_up or not names or not self._options.try_all_transports:
                     self.abort()
@@ -137,14 +134,14 @@ class EngineClient:
     def _open(self, name: str) -> None:
         timeout = self._options.timeout
         transport = self._make_transport(name)
-        with self._lock:
+        with self.lock:
             if self.session.life == CLOSED:
                 raise TransportError("closed while it was being opened")
             self.session = ClientSession(POLLING if name == "polling" else WEBSOCKET)
             self._transport = transport
         self._loss = None
         self._opened.clear()
-        limit = self._runtime.timers.call_later(timeout, self._too_late, transport)
+        limit = self.runtime.timers.call_later(timeout, self._too_late, transport)
         try:
             if isinstance(transport, PollingTransport):
                 transport.open()
@@ -174,21 +171,20 @@ class EngineClient:
     def _make_transport(self, name: str) -> Transport:
         options = self._options
         if name == "websocket":
-            return WebSocketTransport(self._runtime, self._lock, self._address, self, options.per_message_deflate)
+            return self.make_websocket(self)
         return PollingTransport(
-            self._runtime, self._lock, self._address, self, self._take, options.timeout, options.request_timeout
+            self.runtime, self.lock, self._address, self, self._take, options.timeout, options.request_timeout
         )
 
     # -- the receiver of transports: one thread at a time --------------------------------------------------------------
 
     def on_text(self, transport: object, text: str) -> None:
         """One Engine.IO packet in its text form."""
-        if text[:1] == MESSAGE and transport is self._transport and self.session.life == OPEN:
+        if transport is not self._transport:
+            return
+        if text[:1] == MESSAGE and self.session.life == OPEN:
             self._handler.on_message(text[1:])
-        elif transport is self._probe and transport is not self._transport:
-            if text == PONG + _PROBE:
-                self._probe_answered.set()
-        elif transport is self._transport:
+        else:
             self._receive_control(text)
 
     def on_binary(self, transport: object, data: bytes) -> None:
@@ -202,17 +198,17 @@ class EngineClient:
             if isinstance(data, bytes):
                 self.on_binary(self._transport, data)
                 return
-            with self._lock:
+            with self.lock:
                 if self.session.life == CLOSED:
                     return
-                action = self.session.receive(type, data, self._runtime.timers.now())
+                action = self.session.receive(type, data, self.runtime.timers.now())
         except ProtocolError as error:
             self._lose("transport error", DisconnectDetails(f"this is no Socket.IO server: {error.reason}"))
             return
         if action is OPENED:
             self._opened.set()
         elif action is ANSWER_PONG:
-            with self._lock:
+            with self.lock:
                 self.send(EncodedPacket((data,), type=PONG))
             self._handler.on_ping()
         elif action is CLOSE:
@@ -222,11 +218,9 @@ class EngineClient:
         """A transport has ended."""
         if transport is self._transport:
             self._lose(reason, details)
-        elif transport is self._probe:
-            self._probe_answered.set()  # whoever waits for the pong sees that it did not come
 
     def _lose(self, reason: str, details: DisconnectDetails | None) -> None:
-        with self._lock:
+        with self.lock:
             opening = self.session.life == OPENING
         if opening:
             text = details.description if details is not None and details.description else reason
@@ -241,17 +235,17 @@ class EngineClient:
 
     def _watch(self) -> None:
         """See to it that the deadline is enforced: every ping of the server moves it."""
-        left = self.session.deadline - self._runtime.timers.now()
-        timer = self._runtime.timers.call_later(left, self._look)
-        with self._lock:
+        left = self.session.deadline - self.runtime.timers.now()
+        timer = self.runtime.timers.call_later(left, self._look)
+        with self.lock:
             self._timer = timer
             over = self.session.life != OPEN
         if over:
             timer.cancel()
 
     def _look(self) -> None:
-        with self._lock:
-            life, now = self.session.life, self._runtime.timers.now()
+        with self.lock:
+            life, now = self.session.life, self.runtime.timers.now()
             if self._paused:
                 self.session.grant(now)
             late = self.session.deadline <= now
@@ -268,73 +262,27 @@ class EngineClient:
     # -- upgrade -------------------------------------------------------------------------------------------------------
 
     def _begin_upgrade(self) -> None:
-        if "websocket" in self.session.upgrades and "websocket" in self._options.transports:
-            self._runtime.spawn(self._upgrade)
-
-    def _upgrade(self) -> None:
-        """In a task: try the WebSocket beside the polling, and go over to it."""
         polling = self._transport
-        assert isinstance(polling, PollingTransport)
-        probe = self._make_transport("websocket")
-        assert isinstance(probe, WebSocketTransport)
-        with self._lock:
-            if self.session.life != OPEN:
-                return
-            self.session.move(_PROBE)
-            self._probe = probe
-        limit = self._runtime.timers.call_later(self._options.timeout, self._probe_late, probe)
-        try:
-            switched = self._probe_and_switch(polling, probe)
-        except TransportError as error:
-            log.debug("the upgrade failed: %s", error)
-            switched = False
-        limit.cancel()
-        if switched:
-            log.debug("upgraded to websocket")
-            polling.abort()
-        else:
-            self._drop_probe(probe)
+        wanted = "websocket" in self.session.upgrades and "websocket" in self._options.transports
+        if wanted and isinstance(polling, PollingTransport):
+            upgrade = Upgrade(self, polling, self._options.timeout)
+            with self.lock:
+                self._upgrade = upgrade
+            self.runtime.spawn(upgrade.run)
 
-    def _probe_late(self, probe: WebSocketTransport) -> None:
-        self._probe_answered.set()
-        probe.abort()
+    def make_websocket(self, receiver: TransportReceiver) -> WebSocketTransport:
+        """A WebSocket to this server."""
+        return WebSocketTransport(
+            self.runtime, self.lock, self._address, receiver, self._options.per_message_deflate
+        )
 
-    def _probe_and_switch(self, polling: PollingTransport, probe: WebSocketTransport) -> bool:
-        probe.open(self.session.sid, self._options.timeout)
-        with self._lock:
-            probe.write(EncodedPacket((_PROBE,), type=PING))
-        self._probe_answered.wait(self._options.timeout)
-        with self._lock:
-            if self.session.transport != PROBING or self.session.life != OPEN or probe.closed.is_set():
-                return False
-            self.session.move("pause")
-        polling.pause()
-        rests = polling.wait_for_rest(self._options.timeout)
-        with self._lock:
-            if not rests or self.session.transport != PAUSING or self.session.life != OPEN or probe.closed.is_set():
-                switched = False
-            else:
-                switched = True
-                self.session.move("upgrade")
-                self._transport = probe
-                probe.write(_SWITCH)
-                for packet in self.session.take():
-                    probe.write(packet)
-        if not switched:
-            polling.resume()
-        elif self._paused:
-            probe.pause()
-        return switched
-
-    def _drop_probe(self, probe: WebSocketTransport) -> None:
-        probe.abort()
-        with self._lock:
-            self._probe = None
-            back = self.session.transport in (PROBING, PAUSING)
-            if back:
-                self.session.move("probe_lost")
-        if back:
-            self._flush()
+    def adopt(self, transport: WebSocketTransport) -> None:
+        """Under the lock: use this one from now on."""
+        transport.receiver = self
+        self._transport = transport
+        self._upgrade = None
+        if self._paused:
+            transport.pause()
 
     # -- sending -------------------------------------------------------------------------------------------------------
 
@@ -349,10 +297,11 @@ class EngineClient:
         else:
             session.enqueue(packet)
             if session.transport != PAUSING:
-                self._runtime.call_soon(self._flush)
+                self.runtime.call_soon(self.flush)
         return True
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Let the polling transport send what is queued."""
         transport = self._transport
         if isinstance(transport, PollingTransport):
             transport.wake()
@@ -371,10 +320,10 @@ class EngineClient:
 
     def resume(self) -> None:
         """Go on reading."""
-        with self._lock:
+        with self.lock:
             self._paused = False
             if self.session.life == OPEN:
-                self.session.grant(self._runtime.timers.now())
+                self.session.grant(self.runtime.timers.now())
         if self._transport is not None:
             self._transport.resume()
 
@@ -382,9 +331,9 @@ class EngineClient:
 
     def _end(self) -> tuple[bool, Transport | None]:
         """Mark it closed. Returns whether it was open, and the transport if it was not closed before."""
-        with self._lock:
+        with self.lock:
             life, self.session.life = self.session.life, CLOSED
-            transport, probe = self._transport, self._probe
+            transport, upgrade = self._transport, self._upgrade
             timer, self._timer = self._timer, None
             if self.session.transport in (PROBING, PAUSING):
                 self.session.move("probe_lost")
@@ -394,9 +343,8 @@ class EngineClient:
             return False, None
         if life == OPENING:
             self._fail_opening(TransportError("closed while it was being opened"))
-        if probe is not None and probe is not transport:
-            self._probe_answered.set()
-            probe.abort()
+        if upgrade is not None:
+            upgrade.abort()
         return life == OPEN, transport
 
     def close(self, reason: str, details: DisconnectDetails | None) -> None:
@@ -424,6 +372,6 @@ class EngineClient:
         if isinstance(transport, WebSocketTransport):
             transport.finish()
         else:
-            self._runtime.spawn(transport.finish, GOODBYE)
+            self.runtime.spawn(transport.finish, GOODBYE)
         self._handler.on_close(self, reason, None)
         return partial(transport.closed.wait, LONGEST_GOODBYE)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
 
+from socketio_sync.client.attempt import Attempt
+from socketio_sync.client.attempt import is_final
 from socketio_sync.client.connector import Connector
 from socketio_sync.client.connector import run
 from socketio_sync.client.dispatch import handle_event
@@ -52,22 +53,6 @@ MAX_PENDING_BYTES = 16 * 2**20
 _OLD_SERVER = (
     "the server speaks Socket.IO 2 (it gave no sid); this client speaks protocol 5, of Socket.IO 3 and 4"
 )
-
-
-class Attempt:
-    """One ``connect`` that is waited for."""
-
-    __slots__ = ("error", "last", "settled")
-
-    def __init__(self, settled: Event) -> None:
-        self.settled = settled
-        self.error: ConnectError | DisconnectedError | None = None
-        self.last: ConnectError | None = None  # what went wrong until now
-
-    def settle(self, error: ConnectError | DisconnectedError | None) -> None:
-        """It is decided."""
-        self.error = error
-        self.settled.set()
 
 
 class Life:
@@ -165,7 +150,7 @@ class Life:
             if self.state in (CLOSED, CONNECTED):
                 return
             attempt = self._attempt
-            final = attempt is not None and not attempt.settled.is_set() and _is_final(error)
+            final = attempt is not None and not attempt.settled.is_set() and is_final(error)
             if attempt is not None:
                 attempt.last = error
         self._post(partial(handle_own, self, "connect_error", error))
@@ -392,12 +377,3 @@ class Life:
 
     def __repr__(self) -> str:
         return repr(self.owner)
-
-
-def _is_final(error: ConnectError) -> bool:
-    """Whether a ``connect`` that is waited for need not try again: the server was there, and has said no."""
-    if not isinstance(error, TransportError):
-        return True
-    if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-        return True
-    return error.status is not None and error.status < 500 and error.status not in (408, 425, 429)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from socketio_sync.client.address import ServerURL
+from socketio_sync.client.attempt import Attempt
 from socketio_sync.client.connector import Connector
-from socketio_sync.client.life import Attempt
 from socketio_sync.client.life import Life
 from socketio_sync.client.listeners import ClientHandlers
 from socketio_sync.client.listeners import OnAndOff

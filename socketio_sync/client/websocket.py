@@ -40,7 +40,7 @@ class WebSocketTransport:
 
     Args:
         lock: the connection's.
-        receiver: told what comes.
+        receiver: told what comes; may be replaced with the lock held.
         deflate: offer compression, and use it from this threshold on.
     """
 
@@ -57,7 +57,7 @@ class WebSocketTransport:
         self._runtime = runtime
         self._lock = lock
         self._address = address
-        self._receiver = receiver
+        self.receiver = receiver
         self._deflate = deflate
         self._codec: WebSocketCodec
         self._channel: Channel | None = None
@@ -158,25 +158,25 @@ class WebSocketTransport:
         self.wanted = self._codec.wanted
         for message in messages:
             if isinstance(message, str):
-                self._receiver.on_text(self, message)
+                self.receiver.on_text(self, message)
             elif isinstance(message, bytes):
-                self._receiver.on_binary(self, message)
+                self.receiver.on_binary(self, message)
             elif isinstance(message, Ping):
                 self._answer_ping(message.data)
             elif isinstance(message, Close):
                 self.finish()
                 details = DisconnectDetails(message.reason or None, message.code)
-                self._receiver.on_lost(self, "transport close", details)
+                self.receiver.on_lost(self, "transport close", details)
         if error is not None:
             self.finish(error.code)
-            self._receiver.on_lost(self, "transport error", DisconnectDetails(error.reason, error.code))
+            self.receiver.on_lost(self, "transport error", DisconnectDetails(error.reason, error.code))
 
     def on_lost(self, error: OSError | None) -> None:
         """The TCP connection ended without a close frame."""
         if error is None:
-            self._receiver.on_lost(self, "transport close", DisconnectDetails("the connection ended", 1006))
+            self.receiver.on_lost(self, "transport close", DisconnectDetails("the connection ended", 1006))
         else:
-            self._receiver.on_lost(self, "transport error", DisconnectDetails("websocket error", error=error))
+            self.receiver.on_lost(self, "transport error", DisconnectDetails("websocket error", error=error))
 
     def on_drained(self) -> None:
         """All that waited is written."""

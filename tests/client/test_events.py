@@ -107,6 +107,7 @@ def test_too_few_arguments_are_told_once(server: Served, caplog: pytest.LogCaptu
 def test_catch_alls_once_and_off(server: Served) -> None:
     seen: list[tuple[Any, ...]] = []
     with connect(server.url, transports=WEBSOCKET) as client:
+        client.receive("hello", timeout=TIMEOUT)
         client.on_any(lambda event, *args: seen.append(("any", event)))
         client.prepend_any(lambda event, *args: seen.append(("first", event)))
         client.on_any_outgoing(lambda event, *args: seen.append(("out", event, *args)))

@@ -33,7 +33,6 @@ class Log:
 
     def __init__(self, client: Client) -> None:
         self.entries: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        client.on("connect", lambda: self.entries.put("connect"))
         client.on("disconnect", lambda reason, details: self.entries.put((reason, details)))
         client.manager.on("reconnect", lambda attempt: self.entries.put(("reconnect", attempt)))
         client.manager.on("reconnect_failed", lambda: self.entries.put("reconnect_failed"))
@@ -57,8 +56,8 @@ def test_a_cut_connection_comes_back(
             assert client.active
             proxy.mend()
             assert log.next()[0] in reasons
-            assert {log.next()[0] for _ in range(2)} == {"c", "reconnect"}
-            assert client.connected
+            assert log.next()[0] == "reconnect"
+            until(lambda: client.connected)
 
 
 def test_silence_is_a_ping_timeout() -> None:
@@ -79,7 +78,7 @@ def test_pings_are_answered(transport: str) -> None:
             client.manager.on("ping", lambda: pings.put(1))
             for _ in range(10):
                 pings.get(timeout=TIMEOUT)
-            assert client.connected
+            until(lambda: client.connected)
 
 
 def test_the_servers_disconnect_is_final(server: Served, transports: tuple[str, ...]) -> None:
@@ -115,7 +114,6 @@ def test_the_end_of_the_connection_is_not_final(server: Served, transports: tupl
         assert log.next()[0] == "io server disconnect"
         client.connect()
         client.emit("cut")
-        assert log.next() == "connect"
         assert log.next()[0] == "transport close"
         until(lambda: client.connected)
 

@@ -44,6 +44,12 @@ def test_polling_is_upgraded_and_nothing_is_lost_on_the_way(server: Served) -> N
         assert "websocket" in repr(client)
 
 
+def test_a_packet_right_behind_the_switch_is_not_lost(server: Served) -> None:
+    for _ in range(40):  # the reply to the CONNECT often falls into the upgrade
+        with connect(server.url) as client:
+            assert client.timeout(scaled(10)).emit_with_ack("echo", 1) == 1
+
+
 @pytest.mark.parametrize("options", [{"upgrade": False}, {"transports": ["polling"]}])
 def test_no_upgrade_when_it_is_not_wanted(server: Served, options: dict[str, Any]) -> None:
     with Client(server.url, **options) as client:
