@@ -3,16 +3,17 @@
 It ends when asked to by SIGTERM or Ctrl-C; clients are told to reconnect, handlers may finish.
 """
 
+# ruff: noqa: E402
 from gevent import monkey
 
 monkey.patch_all()  # before all other imports
 
-import os  # noqa: E402
-import signal  # noqa: E402
+import os
+import signal
 
-import gevent  # noqa: E402
-from app import app  # noqa: E402
-from gevent.pywsgi import WSGIServer  # noqa: E402
+import gevent
+from app import app
+from gevent.pywsgi import WSGIServer
 
 server = WSGIServer(("127.0.0.1", int(os.environ.get("PORT", "8000"))), app)
 gevent.signal_handler(signal.SIGTERM, server.stop)

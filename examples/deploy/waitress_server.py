@@ -14,10 +14,10 @@ from app import io
 from waitress import serve
 
 
-def stop(*_):
-    """The polls are answered by waitress's own loop, so it goes on until they are."""
-    threading.Thread(target=lambda: (io.close(), signal.raise_signal(signal.SIGINT))).start()
+def stop():
+    io.close()  # answers the polls; waitress's own loop, in the main thread, sends the answers meanwhile
+    signal.raise_signal(signal.SIGINT)
 
 
-signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=stop).start())
 serve(app, host="127.0.0.1", port=int(os.environ.get("PORT", "8000")), threads=16)
