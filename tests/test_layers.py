@@ -41,9 +41,9 @@ RANKS = {
 HOMES = {
     "threading": ["runtime/", "cli/"],
     "_thread": ["runtime/"],
-    "queue": ["runtime/", "cli/script.py"],
+    "queue": ["runtime/", "cli/"],
     "time": ["runtime/", "cli/"],
-    "select": ["runtime/"],
+    "select": ["runtime/", "cli/terminal.py"],
     "selectors": ["runtime/"],
     "concurrent": ["runtime/"],
     "gevent": ["runtime/greenlets.py", "wsgi/serve.py", "wsgi/adopt.py", "cli/serve.py"],

@@ -61,6 +61,7 @@ class Script:
         self._late = False
         self._eof = False
         self._started = False
+        self._connects = 0
         self._down = False
         self._closed = False
         # When the time for it is over, and what that means; None: no end.
@@ -72,6 +73,7 @@ class Script:
         client.on_any(lambda *event: self._news.put(("event", event)))
         client.on("disconnect", self._disconnected)
         client.on("connect_error", self._failed)
+        client.on("connect", self._connected)
         try:
             try:
                 client.connect()
@@ -79,7 +81,6 @@ class Script:
                 click.echo(f"Error: {url}: {told(error)}", err=True)
                 return LOST
             self._started, self._down = True, False
-            client.on("connect", lambda: self._news.put(("connect", None)))
             for work in (self._read, self._watch):
                 threading.Thread(target=work, daemon=True).start()
             code = self._act()
@@ -98,6 +99,11 @@ class Script:
 
     def _disconnected(self, reason: str, details: DisconnectDetails | None) -> None:
         self._news.put(("disconnect", reason))
+
+    def _connected(self) -> None:
+        if self._connects:
+            self._news.put(("connect", None))
+        self._connects += 1
 
     def _failed(self, error: ConnectError) -> None:
         if self._started:

@@ -74,8 +74,6 @@ def load(spec: str) -> Target:
     found = _attribute(module, attribute)
     if isinstance(found, (Server, Engine)):
         found = WSGIApp(found)
-    elif isinstance(getattr(found, "server", None), Server):  # socketio_sync.flask's: Flask's app is wrapped already
-        found = getattr(found, "app", None) or found
     return _target(spec, module, found)
 
 
@@ -163,7 +161,8 @@ def _is_machinery(frame: TracebackType) -> bool:
 
 def _target(spec: str, module: ModuleType, app: Any) -> Target:
     if not callable(app):
-        raise TargetError(f"{spec} is a {type(app).__name__}: a Server, a WSGIApp or a WSGI application is needed")
+        kind, others = type(app).__name__, _candidates(module)
+        raise TargetError(f"{spec} is a {kind}: a Server, a WSGIApp or a WSGI application is needed{others}")
     mounts, around = find(app)
     if not mounts:
         raise TargetError(f"{spec} has no Socket.IO in it. {_advice(spec, module, app)}")

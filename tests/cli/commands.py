@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.support.programs import ROOT
 from tests.support.programs import Program
@@ -59,6 +60,17 @@ def started(folder: Path, *arguments: str, **env: str) -> Iterator[Program]:
         yield program
     finally:
         program.stop()
+
+
+@contextmanager
+def talking(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The command with pipes to it, which is killed if it still runs at the end of the block."""
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command(*arguments), cwd=ROOT, text=True, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def forget_modules(names: set[str]) -> None:

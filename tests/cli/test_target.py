@@ -145,6 +145,7 @@ MISTAKES = {
     "empty": "has none of app, application",
     "unwrapped:app": "app.wsgi_app = WSGIApp(io, app.wsgi_app)",
     "unwrapped:plain": "plain = WSGIApp(io, plain)",
+    "extension:socketio": "application is needed; what can be served there: extension:app",
     "beside:app": "Serve what wraps it: beside:application",
 }
 
@@ -155,6 +156,7 @@ def test_a_mistake_is_explained(write: Callable[[str, str], None], spec: str) ->
     write("empty", "")
     flask = "from flask import Flask\nfrom socketio_sync import *\napp = Flask('x')\nio = Server()\n"
     write("unwrapped", f"{flask}def plain(environ, start_response): return []")
+    write("extension", f"{flask}from socketio_sync.flask import SocketIO\nsocketio = SocketIO(app)")
     write("beside", f"{flask}application = WSGIApp(io, app)")
     with pytest.raises(TargetError) as caught:
         load(spec)
