@@ -19,6 +19,7 @@ from socketio_sync.exceptions import DisconnectDetails
 from socketio_sync.protocol import engineio_packet as packets
 from socketio_sync.protocol import engineio_session as sessions
 from socketio_sync.protocol.engineio_packet import EncodedPacket
+from socketio_sync.protocol.websocket import text_frame
 
 if TYPE_CHECKING:
     from socketio_sync.engine.engine import Engine
@@ -152,6 +153,17 @@ class ConnectionCore:
             sent = self._send_locked(packet, volatile)
         self.act()
         return sent
+
+    def send_text(self, text: str) -> bool:
+        """As ``send_packet`` for one text that goes to nobody else: mostly it becomes a frame and nothing besides."""
+        if self._frames is plain_frames:
+            frame = text_frame(packets.MESSAGE + text)
+            with self.lock:
+                channel = self._channel
+                if channel is not None and not channel.waiting:
+                    channel.write(frame)
+                    return True
+        return self.send_packet(EncodedPacket((text,)))
 
     def send_packets(self, batch: list[EncodedPacket]) -> bool:
         """Send packets with nothing between them."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from typing import Any
 
-from socketio_sync.protocol.socketio_packet import ACK
-
 if TYPE_CHECKING:
     from socketio_sync.server.socket_life import SocketLife
 
@@ -38,12 +36,7 @@ class Ack:
         """
         if self._id is None:
             return False
-        encoded = self._socket.nsp.encode_parts(ACK, args, self._id)
-        try:
-            self._turns.pop()
-        except IndexError:
-            return False
-        return self._socket.send_encoded(encoded)
+        return self._socket.send_answer(self._id, args, self._turns)
 
     def __repr__(self) -> str:
         return f"<Ack {'open' if self._turns else 'answered'}{'' if self.wanted else ', not wanted'}>"

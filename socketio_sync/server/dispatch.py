@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from socketio_sync.exceptions import ArgumentsError
-from socketio_sync.protocol.socketio_packet import ACK
 from socketio_sync.server.ack import Ack
 from socketio_sync.server.listeners import LIFE_CYCLE
 
@@ -207,7 +206,7 @@ def _answer(socket: SocketLife, id: int, event: str, answer: Any, mended: Any, w
         return
     args = value if value.__class__ is tuple else _arguments(value)
     try:
-        socket.send_encoded(socket.nsp.encode_parts(ACK, args, id))
+        socket.send_answer(id, args, [True])
     except Exception as error:
         _mend(Ack(socket, id), socket, event, error)
 

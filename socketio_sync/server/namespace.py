@@ -6,7 +6,6 @@ import itertools
 import logging
 from collections.abc import Callable
 from collections.abc import Mapping
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
@@ -110,8 +109,8 @@ class Namespace(BaseNamespace):
         self._by_pid: dict[str, SocketLife] = {}
         self._sockets = LiveMapping(self._live)
         self._ack_ids = itertools.count()
-        # The default parser's short way; another parser has none.
-        self._ordinary = server.parser.ordinary if isinstance(server.parser, DefaultParser) else None
+        # The default parser's short way to a text; None: another parser, which has none.
+        self.ordinary = server.parser.ordinary if isinstance(server.parser, DefaultParser) else None
         # Sockets that are joining, joined, or running their last handlers. Guarded by the server's registry lock.
         self.population = 0
         self.adapter: Adapter = server.new_adapter(self)
@@ -173,14 +172,6 @@ class Namespace(BaseNamespace):
         if len(messages) > 1 and len(messages) - 1 > (limit := server.options.max_attachments):
             raise ValueError(f"{len(messages) - 1} attachments in one packet; max_attachments is {limit}")
         return EncodedPacket(messages) if compress else EncodedPacket(messages, compress=False)
-
-    def encode_parts(self, type: int, data: Sequence[Any], id: int | None = None) -> EncodedPacket:
-        """The same as ``encode`` for an EVENT or ACK, given in parts: most need no Packet."""
-        if self._ordinary is not None:
-            text = self._ordinary(type, self.name, data, id)
-            if text is not None:
-                return EncodedPacket((text,))
-        return self.encode(Packet(type, self.name, data, id))
 
     def next_ack_id(self) -> int:
         """One counter for all sockets, so that a broadcast has one id for all its recipients (namespace.ts, _ids)."""

@@ -17,6 +17,8 @@ from socketio_sync.adapters.adapter import Session
 from socketio_sync.exceptions import DisconnectedError
 from socketio_sync.protocol.acks import PendingAck
 from socketio_sync.protocol.acks import PendingAcks
+from socketio_sync.protocol.engineio_packet import EncodedPacket
+from socketio_sync.protocol.socketio_packet import ACK
 from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.protocol.socketio_packet import shown
 from socketio_sync.runtime.mailbox import Mailbox
@@ -30,7 +32,6 @@ from socketio_sync.server.listeners import Listeners
 if TYPE_CHECKING:
     from socketio_sync.engine.connection import Connection
     from socketio_sync.exceptions import DisconnectDetails
-    from socketio_sync.protocol.engineio_packet import EncodedPacket
     from socketio_sync.server.client_connection import ClientConnection
     from socketio_sync.server.namespace import Namespace
     from socketio_sync.server.server import Server
@@ -328,6 +329,25 @@ class SocketLife:
         if not quiet and log.isEnabledFor(logging.DEBUG):
             log.debug("sent to %r: %s", self, shown(encoded.messages))
         return self.conn.send_packet(encoded, volatile)
+
+    def send_answer(self, id: int, args: tuple[Any, ...], turns: list[bool]) -> bool:
+        """Answer an event of the client, unless another answer has taken the only one of ``turns``. False: dropped.
+
+        Raises:
+            TypeError, ValueError: an argument cannot be sent; the turn is not taken.
+        """
+        nsp = self.nsp
+        text = None if nsp.ordinary is None else nsp.ordinary(ACK, nsp.name, args, id)
+        answer = nsp.encode(Packet(ACK, nsp.name, args, id)) if text is None else text
+        try:
+            turns.pop()
+        except IndexError:
+            return False
+        if not isinstance(answer, str):
+            return self.send_encoded(answer)
+        if self._held is not None or self._state is not CONNECTED or log.isEnabledFor(logging.DEBUG):
+            return self.send_encoded(EncodedPacket((answer,)))
+        return self.conn.send_text(answer)
 
     def hold(self, encoded: EncodedPacket) -> bool:
         """Keep a packet back behind the CONNECT reply; False if that is out, or will never be."""
