@@ -111,7 +111,7 @@ class TestGuide:
         client.on("temperature", lambda value: came.release())
         client.connect()
         assert came.acquire(timeout=scaled(10))
-        io.disconnect_sockets(close=True)
+        io.disconnect_sockets()
         assert client.wait(scaled(10)), "the server's disconnect is not followed by another try"
         client.connect()
         assert came.acquire(timeout=scaled(10))

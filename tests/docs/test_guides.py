@@ -343,6 +343,7 @@ class TestThreadsAndGevent:
             requests.get(f"{served.url}/socket.io/?EIO=4&transport=polling", timeout=10)
         assert any(message.startswith("runtime: threads (") for message in caplog.messages)
 
+    @pytest.mark.long
     def test_a_patched_program_runs_on_gevent(self) -> None:
         program = (
             f"{sample('howto/threads_and_gevent.rst', 'patch_all')}\n"
@@ -351,6 +352,7 @@ class TestThreadsAndGevent:
         )
         assert "runtime: gevent (the process is monkey-patched)" in run_to_its_end(python("-c", program))
 
+    @pytest.mark.long
     def test_a_computation_in_another_process(self, tmp_path: Path) -> None:
         (tmp_path / "work.py").write_text(sample("howto/threads_and_gevent.rst", "def heavy"))
         (tmp_path / "app.py").write_text(

@@ -87,6 +87,7 @@ def test_a_row_names_what_there_is_or_a_reason(table: str) -> None:
             resolve(ours)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("whose", ["python-socketio", "socketio_sync"])
 def test_both_programs_do_the_same(whose: str, tmp_path: Path) -> None:
     (program,) = (sample.code for sample in pages.samples(PAGE, "python") if sample.caption == whose)

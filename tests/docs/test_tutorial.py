@@ -76,11 +76,13 @@ def test_the_steps_lead_to_the_whole() -> None:
     assert sorted(statements(last)) == sorted(statements(whole))
 
 
+@pytest.mark.long
 def test_the_first_step(tmp_path: Path) -> None:
     with serving(python(str(write(tmp_path, *steps()[0])))) as url, visiting(url) as ann:
         assert ann.connected
 
 
+@pytest.mark.long
 def test_the_second_step(tmp_path: Path) -> None:
     program, page = steps()[1]
     assert "def say" in program
@@ -105,6 +107,7 @@ def test_the_whole(tmp_path: Path) -> None:
             assert ann.next("people") == (["Ann"],)
 
 
+@pytest.mark.long
 def test_its_tests(tmp_path: Path) -> None:
     write(tmp_path, *steps()[-1])
     (tests,) = (sample.code for sample in pages.samples("tutorial.rst", "python") if sample.caption == "test_chat.py")
