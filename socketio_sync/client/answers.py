@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextvars import Context
 from functools import partial
 from operator import length_hint
 from typing import TYPE_CHECKING
@@ -78,7 +79,7 @@ def call_back(
 
 def _call(life: Life, event: str, fn: Callback, args: tuple[Any, ...]) -> None:
     try:
-        fn(*args)
+        Context().run(fn, *args)
     except life.runtime.failures:
         log.exception("a callback of %r failed (%r)", event, life)
 

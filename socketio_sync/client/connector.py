@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
@@ -104,7 +105,7 @@ class Connector:
         for handler in self.listeners.get(event):
             if self.listeners.claim(event, handler):
                 assert self._mailbox is not None
-                self._mailbox.post(partial(handler.call, args))
+                self._mailbox.post(partial(Context().run, handler.call, args))
 
     # -- who shares it -------------------------------------------------------------------------------------------------
 
@@ -273,6 +274,7 @@ class Connector:
                     token = self._running = self.runtime.event()
             lives = list(self._active)
         self._received = 0
+        log.debug("the connection to %s ended: %s %r", self.url.origin, reason, details)
         self.tell("close", reason, details)
         if not current:
             return
@@ -311,7 +313,7 @@ class Connector:
     def _count_full(self, change: int) -> None:
         with self.lock:
             before, self._full = self._full, self._full + change
-            engine = self.engine
+            engine = self.engine if self.open else None  # one that is being opened will look by itself
         if engine is not None and not before:
             engine.pause()
         elif engine is not None and not self._full:

@@ -314,9 +314,11 @@ class EngineClient:
 
     def pause(self) -> None:
         """Read no more, and do not count the time, until ``resume``."""
-        self._paused = True
-        if self._transport is not None:
-            self._transport.pause()
+        with self.lock:
+            self._paused = True
+            transport = self._transport
+        if transport is not None:
+            transport.pause()
 
     def resume(self) -> None:
         """Go on reading."""
@@ -324,8 +326,9 @@ class EngineClient:
             self._paused = False
             if self.session.life == OPEN:
                 self.session.grant(self.runtime.timers.now())
-        if self._transport is not None:
-            self._transport.resume()
+            transport = self._transport
+        if transport is not None:
+            transport.resume()
 
     # -- the end -------------------------------------------------------------------------------------------------------
 

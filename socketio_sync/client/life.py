@@ -180,7 +180,7 @@ class Life:
                 self._left = self.connector.engine
             attempt, self._attempt = self._attempt, None
             ended = self.ended
-            if error is None and attempt is not None:
+            if error is None and attempt is not None and not tell:
                 error = attempt.last
             leave = self.connector.dismiss(self)
         if before == CONNECTED:

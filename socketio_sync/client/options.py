@@ -70,6 +70,8 @@ def _headers(name: str, value: Any) -> dict[str, str]:
         checks.token(name, key)
         if any(character in item for character in "\r\n\0"):
             raise ValueError(f"{name}: {key!r} has a line break")
+        if not item.isascii():
+            raise ValueError(f"{name}: {key!r} is not ASCII: encode it, with urllib.parse.quote for instance")
     return headers
 
 

@@ -159,7 +159,7 @@ class Client(Sending, ClientHandlers):
             The event's name and its arguments.
 
         Raises:
-            TimeoutError: none came in ``timeout`` seconds.
+            TimeoutError: none came in ``timeout`` seconds; 0 takes only what is there.
             DisconnectedError: none is left, and the client is closed.
             LimitError: the inbox was full, and the oldest events are gone; the next call goes on.
             RuntimeError: the client has no inbox (the option ``inbox``).
@@ -168,7 +168,7 @@ class Client(Sending, ClientHandlers):
         if life.inbox is None:
             raise RuntimeError("this client keeps no events: give it inbox=1000, or use socketio_sync.connect")
         now = life.runtime.now
-        until = None if timeout is None else now() + check_duration("timeout", timeout)
+        until = None if timeout is None else now() + (timeout and check_duration("timeout", timeout))
         while True:
             left = None if until is None else max(until - now(), 0)
             taken = life.inbox.take_or_wait(events, life.runtime.event, lambda: not life.active, left)

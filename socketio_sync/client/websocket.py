@@ -84,7 +84,7 @@ class WebSocketTransport:
             if self._ended:  # aborted meanwhile
                 raise ConnectionAbortedError("closed while it was being opened")
             sock, ahead = self._handshake(connection, sid)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
             self._discard()
             if isinstance(error, TransportError):
                 raise

@@ -105,6 +105,13 @@ def test_nobody_listens(transport: str) -> None:
     assert not client.active
 
 
+@FIRST
+def test_a_host_that_cannot_be_one(transport: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(TransportError):
+        connect(f"http://{'a' * 64}.example", transports=[transport], reconnection=False)
+    assert "Traceback" not in caplog.text
+
+
 def test_connect_tries_until_its_time_is_up() -> None:
     attempts: queue.SimpleQueue[int] = queue.SimpleQueue()
     client = Client(f"http://127.0.0.1:{free_port()}", reconnection_delay=0.05, reconnection_delay_max=0.05)

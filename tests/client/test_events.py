@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -175,8 +176,9 @@ def test_the_inbox_keeps_what_has_no_handler(server: Served) -> None:
         assert client.receive("b", timeout=TIMEOUT)[:2] == ("b", 0)
         assert client.receive(timeout=TIMEOUT)[0] == "hello"
         assert [client.receive("x", "a", timeout=TIMEOUT)[1] for _ in range(2)] == [0, 1]
-        with pytest.raises(TimeoutError, match="'x' or 'y'"):
-            client.receive("x", "y", timeout=0.05)
+        for timeout in (0, 0.05):
+            with pytest.raises(TimeoutError, match="'x' or 'y'"):
+                client.receive("x", "y", timeout=timeout)
         client.emit("push", "left", 1)
         assert client.emit_with_ack("echo", 1) == 1
     assert client.receive(timeout=TIMEOUT)[0] == "left"
@@ -259,6 +261,22 @@ def test_a_kept_question_is_answered_after_the_connect_or_given_up_in_time(serve
         assert outcomes.get(timeout=TIMEOUT) == 2
         assert client.emit_with_ack("echo", 3) == 3
     assert outcomes.empty()
+
+
+def test_each_call_has_a_context_of_its_own(server: Served) -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="fresh")
+    seen: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def look(*args: Any) -> None:
+        seen.put(variable.get())
+        variable.set("stale")
+
+    with connect(server.url, transports=WEBSOCKET) as client:
+        client.on("n", look)
+        client.emit("push", "n", 20)
+        for _ in range(20):
+            client.emit("echo", callback=look)
+        assert [seen.get(timeout=TIMEOUT) for _ in range(40)] == ["fresh"] * 40
 
 
 def test_operators_are_values(server: Served) -> None:

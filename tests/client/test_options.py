@@ -39,6 +39,7 @@ URL = "http://127.0.0.1:9"
         ({"query": {"a": 1}}, TypeError, "str"),
         ({"extra_headers": {"A b": "c"}}, ValueError, "letters"),
         ({"extra_headers": {"A": "c\r\nD: e"}}, ValueError, "line break"),
+        ({"extra_headers": {"A": "ü"}}, ValueError, "not ASCII"),
         ({"auth": "secret"}, TypeError, "dict"),
         ({"ssl_context": True}, TypeError, "SSLContext"),
         ({"parser": object}, TypeError, "encode"),
