@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -127,6 +128,7 @@ def save(results: dict[str, Any], folder: Path) -> None:
 
 
 def main(argv: list[str]) -> None:
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # the servers have to end, too
     options = arguments(argv)
     if options.list:
         for workload in workloads.WORKLOADS:
