@@ -29,6 +29,7 @@ from tests.support import pages
 from tests.support.programs import free_port
 from tests.support.programs import listening
 from tests.support.programs import missing
+from tests.support.programs import node
 from tests.support.programs import python
 from tests.support.programs import running
 from tests.support.programs import serving
@@ -280,6 +281,13 @@ def test_a_header_that_came_twice_is_seen(tmp_path: Path) -> None:
         with nginx(tmp_path, f"proxy_pass {server.url}; {HOST} {UPGRADE} {HEADER}") as url:
             found = faults(look(url, origin=origin))
     assert found == ["fault: Access-Control-Allow-Origin came 2 times: browsers refuse that"]
+
+
+@pytest.mark.long
+def test_the_official_server_is_looked_at_too() -> None:
+    script, env = node("reference_server.js")
+    with running(script, **env) as reference:
+        assert faults(look(reference.url, origin="https://other.example")) == []
 
 
 @pytest.mark.long
