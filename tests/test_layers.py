@@ -53,7 +53,7 @@ HOMES = {
     "atexit": ["wsgi/shutdown.py", "wsgi/serve.py"],
     "orjson": ["protocol/json_codec.py"],
     "msgpack": ["protocol/socketio_msgpack.py", "adapters/"],
-    "simple_websocket": ["client/websocket.py"],
+    "simple_websocket": [],
     "redis": ["adapters/redis_", "admin/sessions.py"],
     "flask": ["flask/"],
     "werkzeug": ["flask/"],
