@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import sys
 from collections.abc import Iterator
@@ -184,9 +185,10 @@ def page(results: dict[str, Any], drawn: Sequence[str] = ()) -> str:
     lines = [".. made by ``python -m benchmarks``; do not edit", "", *_title("The last run", "=")]
     lines += [f"*{results['date']}*, by ``{results['command']}``: rounds: {settings['rounds']}, windows of "]
     lines[-1] += f"{settings['seconds']:g} s after {settings['warm_up']:g} s of warming up; medians."
-    lines += ["", *_list_table([], [[f"{key}", text] for key, text in results["machine"].items()], "15 85")]
-    missing = [f"{servers.BY_NAME[name].label} was left out: {reason}." for name, reason in results["missing"].items()]
-    lines += [*missing, "", *_title("What it is to come to", "-")]
+    lines += ["", *_list_table([], [[key, _plain(text)] for key, text in results["machine"].items()], "15 85")]
+    for name, reason in results["missing"].items():
+        lines += [f"{servers.BY_NAME[name].label} was left out: {_plain(reason)}.", ""]
+    lines += _title("What it is to come to", "-")
     lines += _list_table(["", "at most", "is", ""], list(judgements(figures)), "70 10 10 10")
     for workload, label, cells in profiles(figures):
         lines += _title(f"Where the time goes: {workload.title}, {label}", "~")
@@ -201,7 +203,7 @@ def page(results: dict[str, Any], drawn: Sequence[str] = ()) -> str:
         lines += _title(workload.title[0].upper() + workload.title[1:], "~")
         lines += [f"``{workload.load}``; CPU of the server for one {workload.unit}.", ""]
         lines += _list_table(COLUMNS, cells, "28" + " 8" * 11)
-        lines += [line for note in notes for line in (note, "")]
+        lines += [line for note in notes for line in (_plain(note), "")]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -224,7 +226,14 @@ def _title(text: str, line: str) -> list[str]:
     return [text, line * len(text), ""]
 
 
+def _plain(text: str) -> str:
+    """What others said, without meaning in reStructuredText."""
+    return re.sub(r"([*_`|\\])", r"\\\1", text)
+
+
 def _list_table(header: list[str], cells: list[list[str]], widths: str) -> list[str]:
+    if not cells:
+        return ["Nothing to show.", ""]
     lines = [".. list-table::"] + (["   :header-rows: 1"] if header else []) + [f"   :widths: {widths}", ""]
     for line in ([header] if header else []) + cells:
         lines += [f"   {'  -' if at else '* -'} {text}".rstrip() for at, text in enumerate(line)]

@@ -56,3 +56,8 @@ def test_the_page_has_every_row() -> None:
     page = report.page(results(run("ours", 10, rate=1000, p50=10, p99=20), run("node", 20)))
     assert "Bun was left out: no npm." in page
     assert "   * - ours, gunicorn gevent\n     - 10.0\n     - 0.50\n" in page
+
+
+def test_what_failed_programs_said_is_shown_as_it_is() -> None:
+    page = report.page(results({"workload": "ack", "server": "ours", "failed": "it said *warnings* of `x_`"}))
+    assert r"1 of the runs failed: it said \*warnings\* of \`x\_\`" in page
