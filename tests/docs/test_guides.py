@@ -421,3 +421,39 @@ class TestBehindAProxy:
             (connection,) = io.engine.connections.values()
             assert connection.remote_address == "203.0.113.9"
             assert connection.environ["wsgi.url_scheme"] == "https"
+
+
+class TestNamespaces:
+    @pytest.fixture
+    def page(self) -> dict[str, Any]:
+        return pages.run("howto/namespaces.rst")
+
+    def test_one_by_name(self, page: dict[str, Any], visit: Visit) -> None:
+        io = page["io"]
+        with pytest.raises(ConnectError, match="staff only"):
+            visit(io, "/admin")
+        with pytest.raises(ConnectError, match="Invalid namespace"):
+            visit(io, "/other")
+        boss, ann = visit(io, "/admin", auth={"token": "staff"}), visit(io)
+        id = ann.id
+        assert boss.emit_with_ack("ban", id) == 1
+        assert boss.receive() == ("banned", id)
+        assert not ann.connected
+
+    def test_many_by_a_pattern(self, page: dict[str, Any], visit: Visit) -> None:
+        ann, bob, eve = (visit(page["io"], name) for name in ("/game-1", "/game-1", "/game-2"))
+        assert (ann.received(), bob.received()) == ([("players", 1), ("players", 2)], [("players", 2)])
+        ann.emit("move", "e4")
+        assert (bob.received(), eve.received()) == ([("moved", "e4")], [("players", 1)])
+        page["games"].emit("all")
+        assert bob.received() == eve.received() == [("all",)]
+        assert page["made"] == ["/game-1", "/game-2"]
+        with pytest.raises(ConnectError):
+            visit(page["io"], "/game-1/x")
+
+    def test_many_by_a_function(self, page: dict[str, Any], visit: Visit) -> None:
+        with pytest.raises(ConnectError, match="Invalid namespace"):
+            visit(page["io"], "/shop/ann", auth={"key": "guess"})
+        visit(page["io"], "/shop/ann", auth={"key": "ann's key"})
+        with pytest.raises(ConnectError, match="wrong key"):
+            visit(page["io"], "/shop/ann", auth={"key": "guess"})

@@ -61,3 +61,10 @@ def test_cors(js: JavaScript) -> None:
     with program["shop"].listening() as server:
         code = credentials.replace("https://api.shop.example", server.url)
         assert js(f'{code}; await once(socket, "connect"); socket.disconnect(); return "connected";') == "connected"
+
+
+def test_namespaces(js: JavaScript) -> None:
+    with served("howto/namespaces.rst") as (_, url, (admin,)):
+        code = f"""{admin}; await once(admin, "connect");
+            const count = await admin.emitWithAck("ban", "nobody"); admin.disconnect(); return count;"""
+        assert js(code, url=url) == 1
