@@ -275,6 +275,8 @@ class ConnectionCore:
             return
         self._timer.cancel()
         self._timer_at = self.session.deadline
+        if self.session.awaiting_pong:  # it will come, and then the next ping is due: one timer a heartbeat is enough
+            self._timer_at = min(self._timer_at, now + self.session.ping_interval)
         self._timer = self.runtime.timers.call_later(max(0.0, self._timer_at - now), self._on_deadline)
 
     # -- sending, with the lock held -----------------------------------------------------------------------------------
