@@ -140,9 +140,14 @@ def _candidates(module: ModuleType) -> str:
 
 
 def _serves(value: Any) -> bool:
-    if isinstance(value, (Server, Engine, WSGIApp)):
+    if _is(value, Server, Engine, WSGIApp):
         return True
-    return callable(value) and not isinstance(value, (type, FunctionType)) and bool(find(value)[0])
+    return callable(value) and not _is(value, type, FunctionType) and bool(find(value)[0])
+
+
+def _is(value: Any, *kinds: type) -> bool:
+    """As isinstance, which asks the value too: Flask's proxies raise outside of a request."""
+    return issubclass(type(value), kinds)
 
 
 def _told(what: str, error: BaseException) -> str:
@@ -172,10 +177,10 @@ def _target(spec: str, module: ModuleType, app: Any) -> Target:
 def _advice(spec: str, module: ModuleType, app: Any) -> str:
     if isinstance(app, FunctionType) and _parameters(app) != 2:
         return f"If it is a factory, call it: {spec}()"
-    wrapped = [name for name, value in vars(module).items() if isinstance(value, WSGIApp)]
+    wrapped = [name for name, value in vars(module).items() if _is(value, WSGIApp)]
     if wrapped:
         return f"Serve what wraps it: {module.__name__}:{wrapped[0]}"
-    server = next((name for name, value in vars(module).items() if isinstance(value, Server)), "io")
+    server = next((name for name, value in vars(module).items() if _is(value, Server)), "io")
     name = spec.partition(":")[2] or "app"
     if hasattr(app, "wsgi_app"):
         return f"Put it there: {name}.wsgi_app = WSGIApp({server}, {name}.wsgi_app)"
@@ -197,7 +202,7 @@ def find(app: Any) -> tuple[list[WSGIApp], list[Any]]:
     waiting = deque([app])
     while waiting and len(came_from) < _ENOUGH:
         current = waiting.popleft()
-        if isinstance(current, WSGIApp):
+        if _is(current, WSGIApp):
             if not mounts:
                 around = _way(current, came_from)
             mounts.append(current)
@@ -219,19 +224,26 @@ def _way(mount: WSGIApp, came_from: dict[int, Any]) -> list[Any]:
 
 def _parts(current: Any) -> Iterator[Any]:
     """The callables that ``current`` holds, but no classes and modules."""
-    if isinstance(current, WSGIApp):
+    if _is(current, WSGIApp):
         held: list[Any] = [current.wsgi_app]
-    elif isinstance(current, MethodType):
+    elif _is(current, MethodType):
         held = [current.__self__]
-    elif isinstance(current, functools.partial):
+    elif _is(current, functools.partial):
         held = [current.func, *current.args, *current.keywords.values()]
-    elif isinstance(current, FunctionType):
+    elif _is(current, FunctionType):
         held = [*_cells(current), *(current.__globals__.get(name) for name in current.__code__.co_names)]
         held += vars(current).values()
     else:
-        held = list(getattr(current, "__dict__", {}).values())
-        held += [item for value in held for item in _items(value) if not isinstance(item, FunctionType)]
-    return (part for part in held if callable(part) and not isinstance(part, type))
+        held = list(_attributes(current).values())
+        held += [item for value in held for item in _items(value) if not _is(item, FunctionType)]
+    return (part for part in held if callable(part) and not _is(part, type))
+
+
+def _attributes(current: Any) -> dict[str, Any]:
+    try:
+        return dict(vars(current))
+    except Exception:  # it has none, or is a proxy of what is not there
+        return {}
 
 
 def _cells(function: FunctionType) -> Iterator[Any]:
@@ -244,8 +256,8 @@ def _cells(function: FunctionType) -> Iterator[Any]:
 
 def _items(value: Any) -> Iterable[Any]:
     """What a list or dict of applications holds, as dispatchers have one."""
-    if isinstance(value, dict):
+    if _is(value, dict):
         return list(value.values())
-    if isinstance(value, (list, tuple)):
-        return [part for item in value for part in (item if isinstance(item, tuple) else (item,))]
+    if _is(value, list, tuple):
+        return [part for item in value for part in (item if _is(item, tuple) else (item,))]
     return ()

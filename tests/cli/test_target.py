@@ -103,6 +103,28 @@ def test_one_around_another_is_found_first() -> None:
     assert [mount.io for mount in mounts] == [outer, inner]
 
 
+PROXIES = """
+from flask import Flask, current_app, request, session
+from socketio_sync import Server, WSGIApp
+
+io = Server()
+mount = WSGIApp(io)
+plain = Flask("test")
+plain.extensions["test"] = request
+
+def app(environ, start_response):
+    return (request, session, current_app) and mount(environ, start_response)
+"""
+
+
+def test_proxies_of_what_is_not_there_do_no_harm(write: Callable[[str, str], None]) -> None:
+    write("proxies", PROXIES)
+    assert load("proxies:app").mounts[0].io is sys.modules["proxies"].io
+    for spec in ("proxies:nix", "proxies:plain", "proxies:request"):
+        with pytest.raises(TargetError):
+            load(spec)
+
+
 def test_an_application_without_it_has_none() -> None:
     assert find(Around(Flask("test"))) == ([], [])
 
