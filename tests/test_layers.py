@@ -49,7 +49,7 @@ HOMES = {
     "gevent": ["runtime/greenlets.py", "wsgi/serve.py", "wsgi/adopt.py", "cli/serve.py"],
     "greenlet": ["runtime/greenlets.py", "runtime/virtual.py"],
     "geventwebsocket": ["wsgi/adopt.py"],
-    "signal": ["wsgi/shutdown.py", "wsgi/serve.py", "cli/"],
+    "signal": ["flask/web_server.py", "wsgi/shutdown.py", "wsgi/serve.py", "cli/"],
     "atexit": ["wsgi/shutdown.py", "wsgi/serve.py"],
     "orjson": ["protocol/json_codec.py"],
     "msgpack": ["protocol/socketio_msgpack.py", "adapters/"],

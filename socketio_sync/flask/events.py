@@ -131,12 +131,6 @@ class Events:
 
         return answered
 
-    def watched(self) -> Watch:
-        """For the test client: what the handlers do, from now on."""
-        if self._watch is None:
-            self._watch = Watch()
-        return self._watch
-
     # -- called by the server ------------------------------------------------------------------------------------------
 
     def _life_cycle(self, namespaces: Any) -> dict[str, Callable[..., Any]]:

@@ -25,6 +25,7 @@ from socketio_sync.flask.sending import payload
 from socketio_sync.flask.sending import room_names
 from socketio_sync.flask.sending import space
 from socketio_sync.flask.test_client import SocketIOTestClient
+from socketio_sync.flask.test_client import Watch
 from socketio_sync.flask.web_server import WebServer
 from socketio_sync.runtime import native
 from socketio_sync.runtime.base import Task
@@ -108,11 +109,6 @@ class SocketIO(Events):
         @server.wrap_handlers
         def context(socket: Socket, event: str | None) -> EventContext:
             return EventContext(self, app, socket, event)
-
-        @server.on_error
-        def record(error: Exception) -> None:
-            if self._watch is not None:
-                self._watch.errors.append(error)
 
     @property
     def server(self) -> Server:
@@ -300,6 +296,13 @@ class SocketIO(Events):
             auth=auth,
             flask_test_client=flask_test_client,
         )
+
+    def watched(self) -> Watch:
+        """For the test client: what the handlers do, from now on."""
+        if self._watch is None:
+            self._watch = Watch()
+        self._watch.begin(self.server)
+        return self._watch
 
 
 def _own_sid() -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import uuid4
+from weakref import WeakSet
 
 from werkzeug.test import EnvironBuilder
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from socketio_sync.flask.extension import SocketIO
+    from socketio_sync.server.server import Server
 
 # How long a handler may take, in seconds of the server's clock, and in what steps that is turned.
 _PATIENCE = 60.0
@@ -34,6 +36,16 @@ class Watch:
     def __init__(self) -> None:
         self.running = 0
         self.errors: list[Exception] = []
+        self._servers: WeakSet[Server] = WeakSet()
+
+    def begin(self, server: Server) -> None:
+        """Hear of the errors of a server, too."""
+        if server not in self._servers:
+            self._servers.add(server)
+            server.on_error(self._record)
+
+    def _record(self, error: Exception) -> None:
+        self.errors.append(error)
 
     def __enter__(self) -> None:
         self.running += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -64,8 +65,13 @@ class WebServer:
         def serve() -> None:
             self._serve(server, application, address, ssl_context)
 
+        def serve_beside_the_reloader() -> None:
+            serve()
+            if self._stopped:  # the reloader has the main thread
+                os.kill(os.getpid(), signal.SIGINT)
+
         if use_reloader:
-            run_with_reloader(serve, **reloader_options)
+            run_with_reloader(serve_beside_the_reloader, **reloader_options)
         else:
             serve()
 

@@ -117,6 +117,9 @@ def test_the_reloader_and_the_debugger(name: str, tmp_path: Path) -> None:
         wait_until(lambda: answers(url, "two"))
         with visiting(url) as visitor:
             assert visitor.call("version") == ("two", "http")
+        if name == "run":
+            assert requests.get(f"{url}/stop", timeout=10).text == "stopping"
+            assert program.process.wait(scaled(20)) == 0
     assert "Address already in use" not in program.output
 
 
