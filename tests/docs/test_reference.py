@@ -185,6 +185,14 @@ class TestSamples:
         assert "GET /socket.io/" in capsys.readouterr().out
         assert page["engine"].options.ping_interval == 10
 
+    def test_adapters(self) -> None:
+        page = pages.run("reference/adapters.rst")
+        with TestClient(page["io"]) as ann:
+            page["io"].sockets_join("attic")
+            assert ann.connected
+            assert page["busy"] == {ann.id, "attic"}
+        assert page["busy"] == set()
+
     def test_payloads(self) -> None:
         io = pages.run("reference/payloads.rst")["io"]
         with TestClient(io) as ann:
