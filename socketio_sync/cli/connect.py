@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import sys
 from typing import Any
@@ -50,7 +51,7 @@ def connect(url: str, ack: bool | None, as_json: bool, until: tuple[str, ...], w
     """
     timeout: float | None = options["timeout"]
     client = _client(url, **options)
-    if as_json or not sys.stdin.isatty():
+    if as_json or not os.isatty(0):
         script = Script(client, ack=bool(ack), until=until, wait=wait, timeout=timeout)
         sys.exit(script.run(url))
     if until or wait:

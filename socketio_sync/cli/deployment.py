@@ -45,6 +45,8 @@ The origin is compared with the header Host. If a proxy changes it, let it pass 
     proxy_set_header Host $http_host;
 If your pages come from elsewhere, give --origin; else name the origin in cors_allowed_origins."""
 
+_UNBUFFERED = "Switch the proxy's buffering off for this path (nginx: proxy_buffering off;), and caches."
+
 
 class Stop(Exception):
     """There is no sense in looking further."""
@@ -209,15 +211,18 @@ def _check_polling(deployment: Deployment) -> Iterator[Finding]:
     poll = deployment.begin(session)
     question = f"40{_NOWHERE},".encode()
     posted = deployment.ask(session, "POST", question, Content_Type="text/plain;charset=UTF-8")
-    answer = poll.answer()
+    try:
+        answer = poll.answer()
+    except TimeoutError:
+        yield fault("a waiting poll is not answered, though the server has something to say", _UNBUFFERED)
+        return
     _leave(deployment, opened["sid"])
-    late = answer.seconds + posted.seconds > _SOON
-    if not answer.text.startswith("44") and not answer.text.startswith("40"):
+    late = answer.seconds - posted.seconds
+    if not answer.text.startswith(("44", "40")):
         cure = "Does a cache or a filter change answers?"
         yield fault(f"a poll got status {answer.status}, {answer.text[:60]!r}", cure)
-    elif late:
-        cure = "Switch the proxy's buffering off for this path (nginx: proxy_buffering off;), and caches."
-        yield warning(f"a waiting poll was answered only after {answer.seconds:.1f} s", cure)
+    elif late > _SOON:
+        yield warning(f"a waiting poll was answered {late:.1f} s too late", _UNBUFFERED)
     else:
         yield ok(f"a waiting poll was answered after {answer.seconds * 1000:.0f} ms: nothing buffers")
 

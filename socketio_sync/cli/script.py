@@ -237,7 +237,10 @@ def _input_lines() -> Iterator[str]:
     """The standard input; not through ``sys.stdin``, whose lock a thread that reads would take to the grave."""
     rest = b""
     while True:
-        data = os.read(0, 65536)
+        try:
+            data = os.read(0, 65536)
+        except OSError:  # it was closed before we began
+            data = b""
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             yield line.decode("utf-8", "replace")

@@ -201,7 +201,9 @@ def _check_runtime(asked: str, chosen: str) -> None:
 
 def _announce(url: str, target: Target, engine: Any) -> None:
     paths = ", ".join(getattr(mount.io, "engine", mount.io).options.path for mount in target.mounts)
-    address = click.style(url, fg="green", bold=True)
+    here = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    others = "" if here == url else " and at this machine's other addresses"
+    address = f"{click.style(here, fg='green', bold=True)}{others}"
     click.echo(f"{address}  {target.spec}, Socket.IO at {paths}, on {engine.runtime.name}; Ctrl-C ends it")
 
 

@@ -17,12 +17,16 @@ from typing import Any
 import pytest
 import trustme
 
+from socketio_sync import Server
+from socketio_sync import WSGIApp
 from socketio_sync.cli import environment
 from socketio_sync.cli.deployment import check_url
 from socketio_sync.cli.findings import Finding
 from socketio_sync.cli.inspection import check_app
 from socketio_sync.cli.inspection import configured_workers
 from socketio_sync.cli.probe import Deployment
+from socketio_sync.wsgi.serve import bind
+from socketio_sync.wsgi.serve import serving as serving_app
 from tests.cli.commands import CHAT
 from tests.cli.commands import run
 from tests.support import pages
@@ -281,6 +285,27 @@ def test_a_header_that_came_twice_is_seen(tmp_path: Path) -> None:
         with nginx(tmp_path, f"proxy_pass {server.url}; {HOST} {UPGRADE} {HEADER}") as url:
             found = faults(look(url, origin=origin))
     assert found == ["fault: Access-Control-Allow-Origin came 2 times: browsers refuse that"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("timeout", "expected"),
+    [(20, "warning: a waiting poll was answered "), (1, "fault: a waiting poll is not answered, though ")],
+)
+def test_what_holds_polls_back_is_seen(timeout: float, expected: str) -> None:
+    io = Server(runtime="threads")
+    inner = WSGIApp(io)
+
+    def slow(environ: dict[str, Any], start_response: Any) -> Any:
+        if environ["REQUEST_METHOD"] == "GET" and "sid=" in environ["QUERY_STRING"]:
+            io.sleep(2.5)
+        return inner(environ, start_response)
+
+    with serving_app(io, slow, bind("127.0.0.1", 0), "127.0.0.1") as listening:
+        found = faults(list(check_url(Deployment(listening.url, "/socket.io/", {}, None, timeout), False)))
+    io.close()
+    assert len(found) == 1
+    assert found[0].startswith(expected)
 
 
 @pytest.mark.long

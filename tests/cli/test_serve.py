@@ -53,6 +53,14 @@ def test_the_demo_has_its_page_and_the_browsers_client(tmp_path: Path) -> None:
         assert program.stop() == 0
 
 
+@pytest.mark.long
+def test_all_addresses(folder: Path) -> None:
+    with started(folder, "serve", "chat:app", "--port", "0", "--host", "0.0.0.0") as program:
+        assert program.url.startswith("http://127.0.0.1:")
+        assert " and at this machine's other addresses  chat:app" in program.output
+        assert requests.get(f"{program.url}/socket.io/?EIO=4&transport=polling", timeout=10).status_code == 200
+
+
 def test_a_mistake_is_an_error_of_one_line(folder: Path) -> None:
     done = run(folder, "serve", "chat:nix", "--port", "0")
     assert (done.returncode, done.stdout) == (1, "")
