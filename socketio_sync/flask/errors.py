@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 from socketio_sync.exceptions import ConnectError
+from socketio_sync.exceptions import TransportError
 
 
 class ConnectionRefusedError(ConnectError):
@@ -23,6 +25,18 @@ class ConnectionRefusedError(ConnectError):
     def error_args(self) -> dict[str, Any]:
         """What the client gets."""
         return {"message": self.message} if self.data is None else {"message": self.message, "data": self.data}
+
+
+def refuses(error: Exception, message: str | None) -> bool:
+    """Whether an exception is meant for the client: a ConnectionRefusedError, or while connecting any ConnectError.
+
+    A connection that failed elsewhere, to another server or to a database, refuses nobody.
+    """
+    if isinstance(error, builtins.ConnectionRefusedError):
+        return message == "connect" and error.errno is None
+    if isinstance(error, TransportError):
+        return False
+    return isinstance(error, ConnectionRefusedError) or (message == "connect" and isinstance(error, ConnectError))
 
 
 class Reason:

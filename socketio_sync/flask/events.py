@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable
 from contextlib import ExitStack
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeVar
@@ -19,6 +20,7 @@ from socketio_sync.flask.context import current
 from socketio_sync.flask.context import describe_event
 from socketio_sync.flask.errors import ConnectionRefusedError
 from socketio_sync.flask.errors import reason_of
+from socketio_sync.flask.errors import refuses
 from socketio_sync.flask.namespace import Namespace
 from socketio_sync.flask.routing import ANY
 from socketio_sync.flask.routing import Routes
@@ -94,11 +96,12 @@ class Events:
         """Register a class-based namespace.
 
         Raises:
+            TypeError: a method cannot be a handler.
             ValueError: it is no instance of Namespace.
         """
         if not isinstance(namespace_handler, Namespace):
             raise ValueError(f"on_namespace() takes an instance of a subclass of Namespace, not {namespace_handler!r}")
-        namespace_handler.socketio = cast("SocketIO", self)
+        namespace_handler.attach(cast("SocketIO", self))
         self._routes.classes[namespace_handler.namespace] = namespace_handler
         self._open(namespace_handler.namespace)
 
@@ -153,7 +156,9 @@ class Events:
         auth = socket.auth or None
         try:
             result = self._dispatch(socket, "connect", (socket.environ, auth), (auth,))
-        except builtins.ConnectionRefusedError:
+        except builtins.ConnectionRefusedError as error:
+            if not refuses(error, "connect"):
+                raise
             raise ConnectError("Connection refused by server") from None
         if result is False:
             raise ConnectionRefusedError()
@@ -165,7 +170,9 @@ class Events:
             return None
         try:
             self._connect(socket)
-        except ConnectError:
+        except ConnectError as error:
+            if not refuses(error, "connect"):
+                raise
             return False
         return None
 
@@ -180,11 +187,8 @@ class Events:
 
     def _dispatch(self, socket: Socket, event: str, args: tuple[Any, ...], given: tuple[Any, ...]) -> Any:
         """Call what handles an event: ``args`` is what ``request.event`` shows, ``given`` what a function gets."""
-        watch = self._watch
-        with ExitStack() as stack:
-            if watch is not None:
-                stack.enter_context(watch)
-            route = self._routes.find(socket.nsp.name, event)
+        route = self._routes.find(socket.nsp.name, event)
+        with self._watch or nullcontext():
             if isinstance(route, Namespace):
                 return route.trigger_event(event, socket.id, *args)
             if route is None:
@@ -198,12 +202,10 @@ class Events:
         describe_event(message, args)
         try:
             return handler.call(given)
-        except ConnectError:
-            raise
         except Exception as error:
             namespace = flask.request.namespace  # type: ignore[attr-defined]
             mend = self.exception_handlers.get(namespace, self.default_exception_handler)
-            if mend is None:
+            if mend is None or refuses(error, message):
                 raise
             return self._mended(message, error, mend)
 
@@ -213,6 +215,7 @@ class Events:
         if message == "connect":
             raise ConnectError("internal error") from error
         return value
+
 
 def _checked(exception_handler: Function) -> Function:
     if not callable(exception_handler):

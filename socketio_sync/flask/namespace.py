@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from typing import Any
 
-from socketio_sync.exceptions import ConnectError
 from socketio_sync.flask import sending
+from socketio_sync.flask.errors import refuses
 from socketio_sync.flask.routing import UserHandler
 from socketio_sync.flask.routing import namespace_name
 
@@ -33,6 +33,17 @@ class Namespace:
         self.socketio: SocketIO
         self._handlers: dict[str, UserHandler] = {}
 
+    def attach(self, socketio: SocketIO) -> None:
+        """For a SocketIO: this namespace is its.
+
+        Raises:
+            TypeError: a method cannot be a handler.
+        """
+        self.socketio = socketio
+        for name in dir(type(self)):
+            if name.startswith("on_") and callable(getattr(type(self), name)):
+                self._handlers[name[3:]] = UserHandler(name[3:], getattr(self, name))
+
     def trigger_event(self, event: str, *args: Any) -> Any:
         """Call the method of an event; may be overridden, to see all events or to find methods by other rules.
 
@@ -51,10 +62,8 @@ class Namespace:
         given = values[1:] if event == "connect" else values
         try:
             return self.socketio._run(handler, event, values, given)
-        except ConnectError:
-            raise
         except Exception as error:
-            if not hasattr(self, "error"):
+            if not hasattr(self, "error") or refuses(error, event):
                 raise
             return self.socketio._mended(event, error, self.error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import logging
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from flask import Flask
 from flask import request
 
 from socketio_sync import ArgumentsError
+from socketio_sync import TransportError
 from socketio_sync.flask import ConnectionRefusedError
 from socketio_sync.flask import Namespace
 from socketio_sync.flask import SocketIO
@@ -255,6 +257,12 @@ def test_what_cannot_be_a_handler_is_told_when_it_is_registered(site: Make) -> N
         io.on("connection")(lambda: None)
     with pytest.raises(ValueError, match="ConnectionRefusedError"):
         io.on("connect_error")(lambda: None)
+
+    class Wrong(Namespace):
+        def on_connect(self, sid: str, environ: Any) -> None: ...
+
+    with pytest.raises(TypeError, match="2 arguments are required"):
+        io.on_namespace(Wrong("/wrong"))
     with pytest.raises(ValueError, match="instance"):
         io.on_namespace(Namespace)
     with pytest.raises(ValueError, match="callable"):
@@ -303,3 +311,21 @@ def test_a_refusal_outside_of_connecting_is_an_error(site: Make) -> None:
     here.socketio.on_error_default(lambda error: "is not asked")
     with pytest.raises(ConnectionRefusedError):
         here.client().emit("chat", callback=True)
+
+
+@pytest.mark.parametrize("error", [TransportError("another server"), builtins.ConnectionRefusedError(111, "database")])
+def test_a_connection_that_failed_elsewhere_is_an_error_as_others(site: Make, error: Exception) -> None:
+    here = site(namespaces=["/connecting", "/"])
+
+    def fail() -> None:
+        raise error
+
+    here.socketio.on("chat")(fail)
+    here.socketio.on("connect", namespace="/connecting")(fail)
+    with pytest.raises(type(error)):
+        here.client("/connecting")
+    told: list[Exception] = []
+    here.socketio.on_error_default(told.append)
+    here.client().emit("chat")
+    here.client("/connecting")
+    assert told == [error, error]
