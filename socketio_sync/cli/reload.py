@@ -54,26 +54,26 @@ def supervise(command: list[str], listener: socket.socket) -> int:
 class Watch:
     """Whether one of the source files of the imported modules changed, or the parent is gone.
 
-    Args:
-        error: why they could not all be imported; its files are watched, too.
+    It is to be made before the import: what is written in the course of it has perhaps been read before.
     """
 
-    def __init__(self, error: BaseException | None = None) -> None:
+    def __init__(self) -> None:
         self._parent = os.getppid()
+        self._since = time.time_ns()
         self._seen: dict[str, tuple[int, int] | None] = {}
-        self._error_files = list(_files_of(error))
+        self._error_files: list[str] = []
         self._next_look = 0.0
-        self.changed()
 
     def changed(self) -> str | None:
-        """The file that changed since it was seen first; None if none did, or if it was asked a moment ago."""
+        """The file that changed since we began; None if none did, or if it was asked a moment ago."""
         now = time.monotonic()
         if now < self._next_look:
             return None
         self._next_look = now + TICK
         for file in {*self._error_files, *_imported_files()}:
             state = _state(file)
-            if self._seen.setdefault(file, state) != state:
+            first = file not in self._seen
+            if self._seen.setdefault(file, state) != state or (first and state is not None and state[0] > self._since):
                 return file
         return None
 
@@ -81,8 +81,9 @@ class Watch:
         """Whether nobody is there any more to start a successor."""
         return os.getppid() != self._parent
 
-    def wait(self) -> str | None:
-        """Wait for the change; None if the parent has gone."""
+    def wait(self, error: BaseException) -> str | None:
+        """Wait for a change, also of the files that ``error`` comes from; None if the parent has gone."""
+        self._error_files = list(_files_of(error))
         while not self.orphaned():
             file = self.changed()
             if file is not None:

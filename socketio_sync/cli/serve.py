@@ -144,15 +144,15 @@ def _serve_until_changed(
     """What a child of the reloader does; it ends with ``CHANGED`` to be followed by another."""
     listener.setblocking(True)
     _patch(runtime)
+    watch = reload.Watch()
     try:
         loaded = load(target)
-        watch = reload.Watch()
     except TargetError as error:
         if first:
             raise
         error.show()
         click.secho("Waiting for a change.", fg="yellow", err=True)
-        if reload.Watch(error).wait() is not None:
+        if watch.wait(error) is not None:
             sys.exit(reload.CHANGED)
         return
     _run(loaded, listener, host, runtime, context, watch)

@@ -151,6 +151,20 @@ def test_a_visitor_in_the_middle_of_a_reload_waits(folder: Path) -> None:
 
 
 @pytest.mark.long
+def test_a_file_that_changes_while_it_is_imported_is_not_missed(folder: Path) -> None:
+    words = folder / "words.py"
+    words.write_text("WORD = 'old'")
+    text = CHAT.replace('"chat"', "WORD") + "\nfrom words import WORD\nprint('imported', flush=True)"
+    (folder / "chat.py").write_text(f"{text}\nimport time\ntime.sleep(1)")
+    with started(folder, "serve", "chat:app", "--port", "0", "--reload") as program:
+        until(lambda: "imported" in program.output)
+        words.write_text("WORD = 'new one'")
+        until(lambda: "words.py changed" in program.output)
+        with Client(program.url, runtime="threads", timeout=scaled(20)) as client:
+            assert client.emit_with_ack("whoami") == "new one"
+
+
+@pytest.mark.long
 def test_a_child_does_not_outlive_its_parent(folder: Path) -> None:
     with started(folder, "serve", "chat:app", "--port", "0", "--reload") as program:
         assert program.url
