@@ -67,9 +67,9 @@ class Task:
 class Runtime(ABC):
     """Threads or gevent behind one set of verbs.
 
-    There is one *I/O thread* (the gevent hub, or a thread with a selector): it reads sockets and turns the timers, and
-    nothing called in it may block. User code runs in *workers* only, pooled greenlets or threads, which get it by
-    ``submit``. All methods may be called from any thread and any greenlet unless they say otherwise.
+    There is one *I/O thread* (the gevent hub, or a thread that waits for sockets): it reads and turns the timers, and
+    nothing called in it may block. User code, which may, comes by ``submit`` and runs in *workers*: pooled greenlets or
+    threads. (A thread may be both, one after the other; see ``deputy.py``.) All methods may be called from any thread and any greenlet unless they say otherwise.
 
     Attributes:
         name: "gevent" or "threads".
@@ -120,7 +120,7 @@ class Runtime(ABC):
 
     @abstractmethod
     def submit(self, job: Job, label: Label = "") -> None:
-        """Run user code in a pooled worker, never before this returns. Jobs begin in the order of submission.
+        """Run user code in a worker, never before this returns. Jobs begin in the order of submission.
 
         After ``stop`` nothing runs any more.
 
