@@ -60,6 +60,7 @@ class SocketIO(Events):
         self.manage_session = True
         self.server_options: dict[str, Any] = {}
         self._server: RoutedServer | None = None
+        self._wants_gevent = False
         self._web_server = WebServer()
         if app is not None or kwargs.get("message_queue"):
             self.init_app(app, **kwargs)
@@ -77,6 +78,7 @@ class SocketIO(Events):
             TypeError, ValueError, NotImplementedError: as the constructor.
         """
         given = {**self.server_options, **kwargs}
+        wants_gevent = given.get("async_mode") == "gevent"
         manage_session = given.pop("manage_session", self.manage_session)
         path = given.pop("path", None) or given.pop("resource", None) or "socket.io"
         given.pop("resource", None)
@@ -92,6 +94,7 @@ class SocketIO(Events):
         self.server_options.update(kwargs)
         self.manage_session = manage_session
         self._server = server
+        self._wants_gevent = wants_gevent
         for name in self._routes.namespaces.union([] if namespaces == ANY else map(namespace_name, namespaces or [])):
             server.of(name)
         if namespaces == ANY:
@@ -127,7 +130,7 @@ class SocketIO(Events):
         engine = self.server.engine
         name = engine.runtime.name if engine.started else engine.options.runtime
         if name == "auto":
-            name = "gevent" if native.patched("socket") else "threads"
+            name = "gevent" if self._wants_gevent or native.patched("socket") else "threads"
         return "gevent" if name == "gevent" else "threading"
 
     def _open(self, name: str) -> None:
@@ -259,7 +262,7 @@ class SocketIO(Events):
             OSError: the port is taken.
             TypeError: another option.
         """
-        self._web_server.run(self.server, app, host, port, kwargs)
+        self._web_server.run(self.server, app, host, port, kwargs, gevent=self._wants_gevent)
 
     def stop(self) -> None:
         """End ``run``, from a route, a handler or any thread.

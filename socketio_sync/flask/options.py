@@ -23,10 +23,8 @@ _EVENTLET = (
     "eventlet is no longer maintained, and gunicorn has no worker for it any more. Leave async_mode out:"
     " gevent is used where it runs (gunicorn -k gevent), threads elsewhere"
 )
-_MODES = {
-    "threading": "threads",
-    "gevent": "gevent",
-}
+# Who asks for gevent gets it where the host has it, and in socketio.run: on another host it could not run.
+_MODES = {"threading": "threads", "gevent": "auto"}
 _REFUSED_MODES = {
     "eventlet": _EVENTLET,
     "gevent_uwsgi": "leave async_mode out: under uWSGI, with --gevent or with --threads, nothing has to be chosen",

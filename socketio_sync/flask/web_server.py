@@ -34,8 +34,10 @@ class WebServer:
         self._running = False
         self._stopped = False
 
-    def run(self, server: Server, app: Any, host: str | None, port: Any, options: dict[str, Any]) -> None:
-        """See ``SocketIO.run``."""
+    def run(
+        self, server: Server, app: Any, host: str | None, port: Any, options: dict[str, Any], *, gevent: bool
+    ) -> None:
+        """See ``SocketIO.run``; with ``gevent`` on gevent, else on what the Server's options say."""
         if "socketio" not in app.extensions:
             raise RuntimeError(f"run(): the application {app.name!r} has no SocketIO yet; init_app(app) comes first")
         options = dict(options)
@@ -63,6 +65,8 @@ class WebServer:
         address = host or "127.0.0.1", int(_port_of(app) if port is None else port)
 
         def serve() -> None:
+            if gevent:
+                server.engine.start(gevent_socket=True)
             self._serve(server, application, address, ssl_context)
 
         def serve_beside_the_reloader() -> None:

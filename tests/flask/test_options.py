@@ -37,7 +37,7 @@ def options_of(**given: Any) -> Any:
         ({}, "runtime", "auto"),
         ({"async_mode": None}, "runtime", "auto"),
         ({"async_mode": "threading"}, "runtime", "threads"),
-        ({"async_mode": "gevent"}, "runtime", "gevent"),
+        ({"async_mode": "gevent"}, "runtime", "auto"),
         ({}, "path", "/socket.io/"),
         ({"path": "chat"}, "path", "/chat/"),
         ({"resource": "/chat"}, "path", "/chat/"),

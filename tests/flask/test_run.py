@@ -130,9 +130,11 @@ def answers(url: str, text: str) -> bool:
         return False
 
 
-def test_flask_run_serves_it() -> None:
+@pytest.mark.parametrize("mode", ["gevent", "threading"])
+def test_flask_run_serves_it_whatever_its_async_mode_is(mode: str) -> None:
     command = python("-m", "flask", "--app", str(APP), "run", "--port", "{port}")
-    with serving(command) as url, visiting(url) as visitor:
+    with serving(command, MODE=mode) as url, visiting(url) as visitor:
+        assert requests.get(f"{url}/mode", timeout=10).text == "threading"
         assert requests.get(url, timeout=10).text == "one"
         assert visitor.call("version") == ("one", "http")
         assert visitor.transport() == "websocket"
