@@ -39,7 +39,7 @@ _UNSUITABLE = {
 }
 
 # Extras of our own development.
-_OURS = {"test", "lint", "docs"}
+_OURS = {"test", "lint", "docs", "benchmark"}
 # Fewer open files than this are fewer clients than people expect.
 _FEW_FILES = 4096
 
