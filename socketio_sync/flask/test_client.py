@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from uuid import uuid4
 from weakref import WeakSet
 
-from werkzeug.test import EnvironBuilder
+from flask.testing import EnvironBuilder
 
 from socketio_sync.exceptions import ConnectError
 from socketio_sync.testing import TestClient
@@ -118,7 +118,7 @@ class SocketIOTestClient:
             headers: of the handshake.
             auth: what the connect handler gets.
         """
-        environ = EnvironBuilder(headers=headers).get_environ()
+        environ = EnvironBuilder(self.app, self.socketio.server.options.path, headers=headers).get_environ()
         query = parse_qs((query_string or "").removeprefix("?"), keep_blank_values=True)
         if self.flask_test_client is not None:
             environ = {**self.flask_test_client.environ_base, **environ}
@@ -191,6 +191,9 @@ class SocketIOTestClient:
     ) -> None:
         for client in self._clients.values():
             client.disconnect()
+        if error is None:
+            self._watch.raise_error()
+        self._watch.errors.clear()
 
     def _connected(self, namespace: str | None) -> TestClient:
         client = self._clients.get(namespace or "/")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask import request
+from flask import session
 
 from socketio_sync.flask import SocketIOTestClient
 from socketio_sync.flask import call
@@ -101,6 +102,29 @@ def test_headers_query_cookies_and_auth_arrive(site: Make) -> None:
     here.client(auth={"t": 1}, headers={"X-A": "a"}, query_string="q=1&q=%20", flask_test_client=browser)
     here.client(headers=[("X-A", "b"), ("Cookie", "x=y")], query_string="?q=2")
     assert seen == [({"t": 1}, "a", ["1", " "], {"colour": "green"}), (None, "b", ["2"], {"x": "y"})]
+
+
+def test_the_applications_own_host_is_asked_so_that_its_cookies_arrive(site: Make) -> None:
+    here = site()
+    here.app.config["SERVER_NAME"] = "shop.example"
+    here.app.get("/name")(lambda: session.setdefault("name", "ada"))
+    here.socketio.on("name")(lambda: [session.get("name"), request.host])
+    browser = here.app.test_client()
+    browser.get("/name")
+    assert here.client(flask_test_client=browser).emit("name", callback=True) == ["ada", "shop.example"]
+
+
+def test_an_error_while_leaving_is_raised_then_and_not_in_the_next_test(site: Make) -> None:
+    here = site()
+    here.socketio.on("disconnect")(lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError), here.socketio.test_client(here.app):
+        pass
+    with pytest.raises(KeyError), here.socketio.test_client(here.app):
+        raise KeyError
+    client = here.client()
+    assert client.is_connected()
+    with pytest.raises(ZeroDivisionError):
+        client.disconnect()
 
 
 def test_it_is_the_class_that_the_method_makes_and_leaves_at_the_end_of_with(site: Make) -> None:
