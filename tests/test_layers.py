@@ -52,6 +52,7 @@ HOMES = {
     "signal": ["flask/web_server.py", "wsgi/shutdown.py", "wsgi/serve.py", "cli/"],
     "atexit": ["wsgi/shutdown.py", "wsgi/serve.py"],
     "orjson": ["protocol/json_codec.py"],
+    "websockets": ["protocol/websocket.py"],
     "msgpack": ["protocol/socketio_msgpack.py", "adapters/"],
     "simple_websocket": [],
     "redis": ["adapters/redis_", "admin/sessions.py"],

@@ -10,11 +10,19 @@ from __future__ import annotations
 
 import secrets
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from socketio_sync.exceptions import ProtocolError
 from socketio_sync.protocol.websocket_deflate import Inflate
 from socketio_sync.protocol.websocket_deflate import deflate
+
+try:
+    from websockets import speedups
+except ImportError:
+    apply_mask: Callable[[bytes, bytes], bytes] | None = None
+else:  # C for the one thing here that Python is slow at: 25 us instead of 2.8 ms for 1 MB
+    apply_mask = speedups.apply_mask
 
 CONTINUATION = 0
 TEXT = 1
@@ -169,6 +177,8 @@ def _deflated_frame(opcode: int, payload: bytes) -> bytes:
 
 def _unmask(payload: bytes, key: bytes) -> bytes:
     """``payload`` XOR the repeated four bytes of ``key``: masks and unmasks (RFC 6455, 5.3)."""
+    if apply_mask is not None:
+        return apply_mask(payload, key)
     length = len(payload)
     if length <= _UNMASK_CHUNK:
         repeated = (key * ((length + 3) >> 2))[:length]
@@ -256,6 +266,8 @@ class WebSocketCodec:
                     if stop == position or self._finished:
                         break
                 # Nearly every frame of Engine.IO is one short text: the same, without the calls.
+                elif mask_bit and apply_mask is not None:
+                    events.append(apply_mask(data[position + 6 : stop], data[position + 2 : position + 6]).decode())
                 elif mask_bit:
                     bits = _from_bytes(data[position + 2 : stop], "little")  # the key and, behind it, the payload
                     bits = bits >> 32 ^ (bits & 0xFFFFFFFF) * _REPEATS[length] & _ONES[length]
