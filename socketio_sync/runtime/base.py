@@ -69,7 +69,8 @@ class Runtime(ABC):
 
     There is one *I/O thread* (the gevent hub, or a thread that waits for sockets): it reads and turns the timers, and
     nothing called in it may block. User code, which may, comes by ``submit`` and runs in *workers*: pooled greenlets or
-    threads. (A thread may be both, one after the other; see ``deputy.py``.) All methods may be called from any thread and any greenlet unless they say otherwise.
+    threads. (A thread may be both, one after the other; see ``deputy.py``.) All methods may be called from any thread
+    and any greenlet unless they say otherwise.
 
     Attributes:
         name: "gevent" or "threads".
