@@ -25,12 +25,12 @@ from socketio_sync.protocol.engineio_packet import EncodedPacket
 from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.runtime import choose
 from socketio_sync.runtime import native
+from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime.lazy_lock import LazyLock
 from socketio_sync.runtime.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from socketio_sync.client.life import Life
-    from socketio_sync.runtime.base import Runtime
     from socketio_sync.runtime.events import Event
 
 log = logging.getLogger("socketio_sync.client")
@@ -38,10 +38,22 @@ log = logging.getLogger("socketio_sync.client")
 MAX_ATTACHMENTS = 10
 """Of one packet from the server: what the official clients take."""
 
+HANDLER_THREADS = 100_000
+"""No limit: a client's handlers run one at a time, and none may wait for those of another client."""
+
 
 def run(job: Callable[[], object]) -> None:
     """What a mailbox of calls does with each."""
     job()
+
+
+# All clients of a process that run on threads: one thread reads for all of them.
+_on_threads: dict[str, Runtime] = {}
+
+
+def _choose_runtime(name: str) -> Runtime:
+    runtime = choose(name, handler_threads=HANDLER_THREADS)
+    return runtime if runtime.name == "gevent" else _on_threads.setdefault(runtime.name, runtime)
 
 
 def _check_patched(module: str, runtime: str) -> None:
@@ -91,7 +103,7 @@ class Connector:
             RuntimeError: sockets do not wait in the way of the runtime that was asked for.
         """
         if self._runtime is None:
-            runtime = choose(self.options.runtime)
+            runtime = _choose_runtime(self.options.runtime)
             for module in ("socket", "ssl") if self.url.secure else ("socket",):
                 _check_patched(module, runtime.name)
             with self.lock:
@@ -235,10 +247,9 @@ class Connector:
 
     # -- the engine's handler ------------------------------------------------------------------------------------------
 
-    def on_message(self, data: str | bytes) -> None:
+    def on_message(self, engine: EngineClient, data: str | bytes) -> None:
         """A Socket.IO packet, or a part of one."""
-        engine = self.engine
-        if engine is None:
+        if engine is not self.engine:
             return
         self._received += len(data)
         try:

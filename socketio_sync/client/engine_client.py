@@ -52,7 +52,7 @@ Transport = PollingTransport | WebSocketTransport
 class EngineHandler(Protocol):
     """Who uses a connection. Called by one thread at a time, without a lock."""
 
-    def on_message(self, data: str | bytes) -> None: ...
+    def on_message(self, engine: EngineClient, data: str | bytes) -> None: ...
 
     def on_ping(self) -> None: ...
 
@@ -183,14 +183,14 @@ class EngineClient:
         if transport is not self._transport:
             return
         if text[:1] == MESSAGE and self.session.life == OPEN:
-            self._handler.on_message(text[1:])
+            self._handler.on_message(self, text[1:])
         else:
             self._receive_control(text)
 
     def on_binary(self, transport: object, data: bytes) -> None:
         """One binary message."""
         if transport is self._transport and self.session.life == OPEN:
-            self._handler.on_message(data)
+            self._handler.on_message(self, data)
 
     def _receive_control(self, text: str) -> None:
         try:

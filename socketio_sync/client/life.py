@@ -261,8 +261,9 @@ class Life:
             self._refused({"message": _OLD_SERVER})
             return
         pid = data.get("pid") if isinstance(data.get("pid"), str) else None
+        refused: list[Emission] | None = None
         with self.connector.lock:
-            left, self._left = self._left is not None, None
+            left = self._was_left()
             if left:  # only now may the server be told
                 self.connector.send(self._encoded(Packet(DISCONNECT, self.nsp)))
             elif self.state == JOINING:
@@ -276,8 +277,13 @@ class Life:
             attempt = self._attempt
         if left:
             self.join()
-        elif self.state == CONNECTED:
+        elif refused is not None:
             self._begin_session(refused, attempt)
+
+    def _was_left(self) -> bool:
+        """Under the lock: whether the reply that came is to a join that was given up meanwhile."""
+        left, self._left = self._left, None
+        return left is not None and left is self.connector.engine
 
     def _begin_session(self, refused: list[Emission], attempt: Attempt | None) -> None:
         early, self._early = self._early, []
@@ -295,7 +301,7 @@ class Life:
         else:
             error = ConnectError(str(data))
         with self.connector.lock:
-            left, self._left = self._left is not None, None
+            left = self._was_left()
             mine = self.state == JOINING
             if mine:
                 self.state = WAITING  # nothing is owed to the server any more

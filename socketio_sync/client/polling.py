@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +23,8 @@ from socketio_sync.protocol.engineio_payload import decode_payload
 from socketio_sync.protocol.engineio_payload import encode_payload
 from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime.native import NativeLock
+
+log = logging.getLogger("socketio_sync.client")
 
 
 class Requests:
@@ -197,6 +200,11 @@ class PollingTransport:
                 stale = self._aborted or self._closing
             if not stale:
                 self._fail(error)
+        except Exception as error:  # a fault of ours, or of a parser: this connection's state is unknown
+            log.exception("receiving failed")
+            with self._lock:
+                self._getting = False
+            self._fail(TransportError(f"internal error: {error!r}"))
         finally:
             self._got.set()
             self._close_if_over()

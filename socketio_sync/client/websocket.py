@@ -222,6 +222,8 @@ class WebSocketTransport:
         elif not ended:
             channel.resume()
             channel.finish()
+            if channel.fd < 0:  # it is gone already, for instance because it is the parent process's
+                self.closed.set()
 
     def abort(self) -> None:
         """End at once; what waits is lost."""

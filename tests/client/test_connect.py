@@ -313,6 +313,18 @@ def test_leaving_a_namespace_before_it_has_answered(server: Served) -> None:
         slow.disconnect()
 
 
+def test_a_reply_to_a_join_of_the_connection_before_means_nothing(server: Served) -> None:
+    client = Client(server.url + "/slow", transports=["websocket"])
+    for _ in range(5):  # left while it was joining, and with it the connection
+        thread = threading.Thread(target=lambda: pytest.raises(DisconnectedError, client.connect))
+        thread.start()
+        until(lambda: "joining" in repr(client))
+        client.disconnect()
+        thread.join()
+    client.connect(timeout=scaled(10))
+    client.disconnect()
+
+
 # -- TLS -------------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import subprocess
 import sys
@@ -120,6 +121,39 @@ def test_no_thread_and_no_socket_is_left(server: Served, transports: tuple[str, 
         with connect(server.url, transports=transports) as client:
             client.emit_with_ack("echo", 1)
             client.emit("push", "n", 10)
+
+
+def test_many_clients_are_read_by_one_thread(server: Served, nothing_left: Any) -> None:
+    readers = [thread for thread in threading.enumerate() if thread.name == "socketio_sync-io"]
+    clients = [Client(server.url, transports=["websocket"]) for _ in range(50)]
+    together(50, lambda number: clients[number].connect())
+    assert all(client.emit_with_ack("echo", number) == number for number, client in enumerate(clients))
+    now = [thread for thread in threading.enumerate() if thread.name == "socketio_sync-io"]
+    assert len(now) <= len(readers) + 1
+    together(50, lambda number: clients[number].disconnect())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_child_process_connects_anew_and_leaves_its_parents_connection_alone(server: Served) -> None:
+    script = f"""
+import os
+from socketio_sync import Client, connect
+fresh = Client({server.url!r}, transports=["websocket"])
+with connect({server.url!r}) as client:
+    client.emit_with_ack("echo", 1)
+    pid = os.fork()
+    if not pid:
+        fresh.connect()
+        assert fresh.emit_with_ack("echo", 2) == 2
+        fresh.disconnect()
+        client.disconnect()
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+    assert client.emit_with_ack("echo", 3) == 3
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(30), check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_what_was_emitted_last_is_sent_before_disconnect_returns(server: Served, transports: tuple[str, ...]) -> None:
