@@ -18,6 +18,7 @@ import trustme
 from flask import Flask
 
 from socketio_sync.flask import SocketIO
+from tests.support.javascript import JavaScript
 from tests.support.programs import Program
 from tests.support.programs import free_port
 from tests.support.programs import listening
@@ -61,6 +62,25 @@ def test_run_serves_pages_and_both_transports_until_it_is_stopped(mode: str) -> 
             wait_until(lambda: not visitor.connected)
     assert f"Socket.IO listens on {url}" in program.output
     assert '"GET' not in program.output
+
+
+CROWD = """
+    const sockets = await Promise.all(Array.from({ length: 10 }, () => connect(url, { transport: "websocket" })));
+    const answers = await Promise.all(
+      sockets.map((socket) => Promise.all(Array.from({ length: 50 }, (_, n) => socket.emitWithAck("who", n))))
+    );
+    return sockets.map((socket, i) => ({ id: socket.id, answers: answers[i], received: socket.received }));
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["threading", "gevent"])
+def test_events_at_the_same_time_do_not_see_each_others_context(mode: str, js: JavaScript) -> None:
+    with run(MODE=mode) as (url, _):
+        for client in js(CROWD, url=url, patience=30):
+            sid = client["id"]
+            assert client["answers"] == [[sid, sid, number, number] for number in range(50)]
+            assert sorted(client["received"]) == [["mine", sid, number] for number in range(50)]
 
 
 def test_a_handler_may_stop_it_and_requests_are_logged() -> None:

@@ -6,13 +6,17 @@ import json
 import os
 
 from flask import Flask
+from flask import g
 from flask import request
+from flask import session
 
 from socketio_sync.flask import SocketIO
+from socketio_sync.flask import emit
 
 VERSION = "one"
 
 app = Flask(__name__)
+app.secret_key = "secret"
 socketio = SocketIO(app, async_mode=os.environ.get("MODE"))
 
 
@@ -46,6 +50,19 @@ def version():
 def stop_by_event():
     socketio.stop()
     return "stopping"
+
+
+@socketio.on("connect")
+def connect():
+    session["sid"] = request.sid
+
+
+@socketio.on("who")
+def who(number):
+    g.number = number
+    socketio.sleep(number % 7 / 1000)
+    emit("mine", (request.sid, g.number))
+    return [request.sid, session["sid"], g.number, request.event["args"][0]]
 
 
 if __name__ == "__main__":
