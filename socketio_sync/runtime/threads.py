@@ -235,12 +235,11 @@ class ThreadRuntime(Runtime):
         until = now() + BUDGET
         self._io_ident, self._own_ident = 0, worker.ident
         while ready:
-            worker.job, worker.label = ready[0]
+            worker.job, worker.label = ready.popleft()  # before the deputy may hand out what is there
             deputy.begin_job()
-            if deputy.gone:
-                deputy.end_job()
+            if deputy.gone and deputy.end_job():
+                ready.appendleft((worker.job, worker.label))
                 break
-            ready.popleft()
             run_job_in_thread(worker.job, worker.label)
             if not deputy.end_job():
                 return False

@@ -182,3 +182,23 @@ def test_threads_end(threads: ThreadRuntime) -> None:
         until(lambda runtime=runtime: not runtime.active_jobs)
         runtime.stop()
     until(lambda: threading.active_count() <= before)
+
+
+def test_a_lead_that_is_lost_before_the_job_has_begun(
+    threads: ThreadRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread may lose the processor anywhere: no job is lost for it, and none runs twice."""
+    begin = deputies.Deputy.begin_job
+
+    def descheduled(self: deputies.Deputy) -> None:
+        begin(self)
+        time.sleep(0.03)
+
+    monkeypatch.setattr(deputies.Deputy, "begin_job", descheduled)
+    ran: list[int] = []
+    for number in range(0, 60, 3):
+        threads._trusting_at = 0.0
+        submit_inside(threads, *[lambda job=job: ran.append(job) for job in range(number, number + 3)])
+        until(lambda number=number: len(ran) >= number + 3)
+    assert threads.wait_idle(scaled(5))
+    assert sorted(ran) == list(range(60))
