@@ -251,14 +251,16 @@ def test_a_server_that_restarts_gets_its_client_back(transports: tuple[str, ...]
 def test_a_packet_that_is_none_ends_the_connection_and_it_comes_back() -> None:
     bad = iter([b'42["a', b'42["connect"]', b"451-[]", b"4", b"47"])
     handshake = b'0{"sid":"abc","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
+    asked = threading.Semaphore(0)
     reasons: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def answer(sock: Any, request: bytes) -> None:
         if request.startswith(b"POST"):
+            asked.release()
             sock.sendall(reply("200 OK", b"ok"))
         elif b"sid=" not in request:
             sock.sendall(reply("200 OK", handshake))
-        else:
+        elif asked.acquire(timeout=TIMEOUT):
             sock.sendall(reply("200 OK", b'40{"sid":"xyz"}\x1e' + next(bad, b"6")))
 
     with answering(answer) as port:
@@ -270,6 +272,7 @@ def test_a_packet_that_is_none_ends_the_connection_and_it_comes_back() -> None:
             assert reason == "parse error"
             assert details.description
         client.disconnect()
+        asked.release()
 
 
 def test_disconnect_ends_the_attempts(nothing_left: Any) -> None:
