@@ -40,17 +40,27 @@ class Emission:
     Attributes:
         answer: who waits for the acknowledgement, or None.
         blocking: a thread waits for it, so it must not be kept for another life.
+        patience: seconds that an answer may take, each time it is sent.
         tries: how often it was sent; for those that are sent again.
         pending: it is sent, and its acknowledgement is awaited; likewise.
     """
 
-    __slots__ = ("answer", "blocking", "encoded", "event", "id", "pending", "tries")
+    __slots__ = ("answer", "blocking", "encoded", "event", "id", "patience", "pending", "tries")
 
-    def __init__(self, event: str, encoded: EncodedPacket, id: int | None, answer: Answer | None, blocking: bool):
+    def __init__(
+        self,
+        event: str,
+        encoded: EncodedPacket,
+        id: int | None,
+        answer: Answer | None,
+        patience: float,
+        blocking: bool,
+    ) -> None:
         self.event = event
         self.encoded = encoded
         self.id = id
         self.answer = answer
+        self.patience = patience
         self.blocking = blocking
         self.tries = 0
         self.pending = False
@@ -79,8 +89,7 @@ class Outbox:
         emission = self._make(event, args, flags, settled, False)
         self._go(emission, flags)
         if emission.answer is not None and not self._retried(flags):
-            seconds = self._patience(flags)
-            timer = self._life.runtime.timers.call_later(seconds, self._expire, emission, emission.answer)
+            timer = self._life.runtime.timers.call_later(emission.patience, self._expire, emission, emission.answer)
             emission.answer.timer = timer
             if emission.answer.settled:
                 timer.cancel()
@@ -96,7 +105,7 @@ class Outbox:
         answer = emission.answer
         assert answer is not None
         self._go(emission, flags)
-        seconds = self._patience(flags) * (1 + self._life.options.retries if self._retried(flags) else 1)
+        seconds = emission.patience * (1 + self._life.options.retries if self._retried(flags) else 1)
         if not done.wait(seconds):
             self._expire(emission, answer)
         if answer.error is not None:
@@ -119,7 +128,8 @@ class Outbox:
         id = next(self._ids) if asks else None
         encoded = self._life.encode(Packet(EVENT, self._life.nsp, [event, *args], id), flags.compress)
         self._life.notify_outgoing(event, args)
-        return Emission(event, encoded, id, Answer(settled or _nobody) if asks else None, blocking)
+        answer = Answer(settled or _nobody) if asks else None
+        return Emission(event, encoded, id, answer, self._patience(flags), blocking)
 
     def _retried(self, flags: Flags) -> bool:
         return self._life.options.retries > 0 and not flags.volatile
@@ -188,7 +198,7 @@ class Outbox:
             attempt = Answer(partial(self._tried, emission))
             self._acks[emission.id] = attempt  # the same id each time: a late answer to the last try is one, too
             life.connector.send(emission.encoded)
-        timer = life.runtime.timers.call_later(life.options.ack_timeout, attempt.settle, (), AckTimeout())
+        timer = life.runtime.timers.call_later(emission.patience, attempt.settle, (), AckTimeout())
         attempt.timer = timer
         if attempt.settled:
             timer.cancel()

@@ -81,6 +81,16 @@ def test_a_blocking_call_has_the_time_of_all_tries(plain: Served) -> None:
         assert client.emit_with_ack("job", 3) == ("done", 3)
 
 
+def test_timeout_is_that_of_each_try(plain: Served) -> None:
+    app = Forgetful(deaf=2)
+    plain.io.on("job", app.job)
+    done = threading.Event()
+    with Client(plain.url, retries=5, ack_timeout=900, **FAST) as client:
+        client.timeout(0.1).emit("job", 1, callback=lambda *args: done.set())
+        assert done.wait(TIMEOUT)
+    assert app.got == [1, 1, 1]
+
+
 def test_a_loss_counts_as_a_try_and_nothing_overtakes(plain: Served) -> None:
     app = Forgetful(deaf=0)
     plain.io.on("job", app.job)
