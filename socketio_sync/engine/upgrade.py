@@ -122,14 +122,15 @@ class Upgrade:
         connection.act()
 
     def _switch_locked(self) -> bool:
-        """Let the WebSocket carry the session; False if the session is closing: then it ends here."""
+        """Let the WebSocket carry the session; False if that has ended. One that is closing ends behind what waits."""
         connection = self._connection
         session = connection.session
-        if session.life != sessions.OPEN:
-            connection.end_locked("forced close", None)
+        if session.life == sessions.CLOSED:
             return False
         if not self._probed:
             session.move("probe")
         session.move("upgrade")
         connection.upgraded_locked(self._transport)
+        if session.life == sessions.CLOSING:
+            connection.end_locked("forced close", None)
         return True

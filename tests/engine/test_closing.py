@@ -74,6 +74,22 @@ def test_close_between_two_gets_and_an_upgrade(runtime: str) -> None:
         assert server.end() == ("forced close", None)
 
 
+def test_what_was_sent_before_the_close_comes_behind_the_upgrade(runtime: str) -> None:
+    """As the DISCONNECT packet of ``socket.disconnect(True)``: without it the client would come back."""
+    with served(runtime) as server:
+        client = server.polling()
+        wire = server.probe(client)
+        wire.send_text("2probe")
+        assert wire.receive() == "3probe"
+        connection = server.connection()
+        connection.send("last")
+        connection.close()
+        wire.send_text("5")
+        assert wire.receive() == "4last"
+        assert closed(wire) == Closed(None)
+        assert server.end() == ("forced close", None)
+
+
 def test_close_at_once(runtime: str) -> None:
     with served(runtime) as server:
         client = server.polling()
