@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import sys
+from typing import TYPE_CHECKING
 from typing import TextIO
 
 ROOT = "socketio_sync"
@@ -63,7 +64,13 @@ class DebugFormatter(logging.Formatter):
         return f"  \x1b[{colour};1m{record.name}\x1b[0m {text} \x1b[{colour}m{since}\x1b[0m"
 
 
-class DebugHandler(logging.StreamHandler[TextIO]):
+if TYPE_CHECKING:
+    TextHandler = logging.StreamHandler[TextIO]
+else:
+    TextHandler = logging.StreamHandler  # which cannot be subscripted before Python 3.11
+
+
+class DebugHandler(TextHandler):
     """Writes each line at once, without the handler's lock.
 
     Under gevent that lock is a patched one: waiting for it is an error in the hub, where we read, and switches

@@ -21,6 +21,7 @@ def choose(name: str, gevent_socket: bool | None = None, *, handler_threads: int
 
     Raises:
         ModuleNotFoundError: gevent is asked for and not installed.
+        RuntimeError: gevent is asked for, and the request came to a thread without it.
     """
     if name == "auto":
         name, reason = _judge(gevent_socket)
@@ -29,7 +30,13 @@ def choose(name: str, gevent_socket: bool | None = None, *, handler_threads: int
     logger.info("runtime: %s (%s)", name, reason)
     if name == "gevent":
         from .greenlets import GeventRuntime
+        from .greenlets import in_greenlet
 
+        if gevent_socket is False and not in_greenlet() and not native.patched("socket"):
+            raise RuntimeError(
+                "runtime=\"gevent\", but this web server is not gevent's, so nothing would ever be read: use gunicorn "
+                '-k gevent, gevent.pywsgi or io.listen(), or runtime="auto"'
+            )
         return GeventRuntime()
     if name == "threads":
         from .threads import ThreadRuntime

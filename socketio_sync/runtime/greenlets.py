@@ -57,6 +57,11 @@ def sleep_anywhere(seconds: float) -> None:
         gevent.sleep(seconds)
 
 
+def in_greenlet() -> bool:
+    """Whether the caller is a greenlet, and no thread's own stack."""
+    return gevent.getcurrent().parent is not None
+
+
 def make_first_hub() -> None:
     """Make the caller's hub before threads of ours may make theirs, by what they call and gevent has patched.
 

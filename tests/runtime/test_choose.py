@@ -4,6 +4,7 @@ import logging
 import sys
 from threading import Thread
 
+import gevent
 import pytest
 
 from socketio_sync.runtime import choose
@@ -15,7 +16,7 @@ from socketio_sync.runtime.native import new_lock
     ("name", "gevent_socket", "expected", "reason"),
     [
         ("threads", True, "threads", "as configured"),
-        ("gevent", False, "gevent", "as configured"),
+        ("gevent", True, "gevent", "as configured"),
         ("auto", True, "gevent", "the first request came on a gevent socket"),
         ("auto", False, "threads", "the first request came on a plain socket"),
         ("auto", None, "threads", "the process is not monkey-patched"),
@@ -28,6 +29,17 @@ def test_the_choice_is_logged_with_its_reason(
     runtime = choose(name, gevent_socket)
     assert runtime.name == expected
     assert f"runtime: {expected} ({reason}" in caplog.text
+    runtime.stop()
+
+
+def test_gevent_on_a_host_without_it_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="this web server is not gevent's"):
+        choose("gevent", False)
+
+
+def test_gevent_in_a_greenlet_whose_socket_cannot_be_seen() -> None:
+    runtime = gevent.spawn(choose, "gevent", False).get()
+    assert runtime.name == "gevent"
     runtime.stop()
 
 
