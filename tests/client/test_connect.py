@@ -223,6 +223,53 @@ def test_an_engineio_server_that_never_lets_in_is_left_in_time() -> None:
         until(lambda: any(head.endswith(b"\r\n\r\n1") for head in requests), TIMEOUT)  # it said goodbye
 
 
+@pytest.mark.parametrize(
+    ("packet", "message", "data"),
+    [
+        (b"40", "Socket.IO 2", None),
+        (b'40{"no":"sid"}', "Socket.IO 2", None),
+        (b'44{"message":"no","data":[1]}', "^no$", [1]),
+        (b'44"plain"', "^plain$", None),
+    ],
+)
+def test_what_the_namespace_says(packet: bytes, message: str, data: Any) -> None:
+    asked = threading.Semaphore(0)
+
+    def answer(sock: socket.socket, request: bytes) -> None:
+        if request.startswith(b"POST"):
+            asked.release()
+            sock.sendall(reply("200 OK", b"ok"))
+        elif b"sid=" not in request:
+            sock.sendall(reply("200 OK", OPEN))
+        elif asked.acquire(timeout=TIMEOUT):
+            sock.sendall(reply("200 OK", packet))
+
+    with answering(answer) as port:
+        with pytest.raises(ConnectError, match=message) as caught:
+            connect(f"http://127.0.0.1:{port}", transports=["polling"])
+        assert caught.value.data == data
+        asked.release()
+
+
+def test_an_auth_that_fails_while_reconnecting_is_asked_again(server: Served) -> None:
+    answers = iter([{"n": 1}, None, {"n": 3}])
+    errors: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def auth() -> dict[str, Any]:
+        answer = next(answers)
+        if answer is None:
+            raise OSError("the token server is away")
+        return answer
+
+    options: dict[str, Any] = {"reconnection_delay": 0.01, "reconnection_delay_max": 0.05}
+    with Client(server.url, auth=auth, transports=["websocket"], inbox=10, **options) as client:
+        client.on("connect_error", errors.put)
+        client.receive("hello", timeout=TIMEOUT)
+        client.emit("cut")
+        assert "token server" in errors.get(timeout=TIMEOUT).message
+        assert client.receive("hello", timeout=TIMEOUT)[1]["n"] == 3
+
+
 def test_allow_request_refuses_with_403() -> None:
     with served("threads", allow_request=lambda environ: False) as running:
         for transport, status in (("polling", 403), ("websocket", 400)):

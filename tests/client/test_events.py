@@ -96,6 +96,24 @@ def test_what_a_handler_raises_is_logged_and_the_next_one_runs(
     assert "a handler of 'question' failed" in caplog.text
 
 
+def test_an_answer_that_cannot_be_sent_is_logged(server: Served, caplog: pytest.LogCaptureFixture) -> None:
+    with connect(server.url, transports=WEBSOCKET) as client:
+        client.on("question", lambda *args: {1, 2})
+        client.emit("ask")
+        until(lambda: "cannot be sent" in caplog.text)
+        assert client.emit_with_ack("echo", 1) == 1
+
+
+def test_who_sees_everything_leaves_it_in_the_inbox(server: Served) -> None:
+    seen: queue.SimpleQueue[str] = queue.SimpleQueue()
+    with connect(server.url, transports=WEBSOCKET) as client:
+        client.on_any(lambda event, *args: seen.put(event))
+        client.emit("push", "n", 1)
+        assert client.receive("n", timeout=TIMEOUT)[1] == 0
+        while seen.get(timeout=TIMEOUT) != "n":
+            pass
+
+
 def test_too_few_arguments_are_told_once(server: Served, caplog: pytest.LogCaptureFixture) -> None:
     with connect(server.url, transports=WEBSOCKET) as client:
         client.on("question", lambda a, b, c, d: None)
