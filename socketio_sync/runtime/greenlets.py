@@ -244,17 +244,18 @@ class GeventRuntime(Runtime):
         ready, idle, now = self._ready, self._idle, self.now
         self._until = now() + PUMP_SECONDS
         self._turns = len(ready)
-        while self._turns > 0:
-            worker = idle.pop() if idle else self._new_worker()
-            worker.called = True
-            worker.switch()
-            if now() > self._until:
-                break
-        self._turns = 0
-        self._pump_coming = False
-        if ready:
-            self._pump_coming = True
-            self._after_poll.start(self._pump)
+        try:
+            while self._turns > 0:
+                worker = idle.pop() if idle else self._new_worker()
+                worker.called = True
+                worker.switch()
+                if now() > self._until:
+                    break
+        finally:  # also when Ctrl-C came just now
+            self._turns = 0
+            self._pump_coming = bool(ready)
+            if ready:
+                self._after_poll.start(self._pump)
 
     def _new_worker(self) -> _Worker:
         worker = _Worker(self)

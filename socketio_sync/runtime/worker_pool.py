@@ -85,26 +85,29 @@ class WorkerPool:
 
     def submit(self, job: Job, label: Label) -> None:
         """Run a job; never blocks."""
-        started: Worker | None = None
         with self._lock:
             if self._stopped:
                 return
-            if self._idle:
-                worker = self._idle.pop()
-                worker.job, worker.label = job, label
-                self._busy.add(worker)
-                worker.gate.release()
-                return
-            if len(self._busy) < self._limit:
-                started = Worker(job, label)
-                self._busy.add(started)
-            else:
+            worker = self._choose_locked(job, label)
+            if worker is None:
                 self._waiting.append((job, label, time.monotonic()))
-        if started is not None:
-            self._start(started)
-        elif not self._watched:
-            self._watched = True
-            self._call_later(PATIENCE, self._look_at_waiting)
+        if worker is None:
+            self._watch_waiting()
+        elif not worker.ident:
+            self._start(worker)
+
+    def _choose_locked(self, job: Job, label: Label) -> Worker | None:
+        """Give the job to an idle worker, or to a new one, which is to be started; None: too many are busy."""
+        if self._idle:
+            worker = self._idle.pop()
+            worker.job, worker.label = job, label
+            worker.gate.release()
+        elif len(self._busy) < self._limit:
+            worker = Worker(job, label)
+        else:
+            return None
+        self._busy.add(worker)
+        return worker
 
     def enter(self, worker: Worker) -> bool:
         """A thread that is not the pool's is about to run jobs. False: as many as may are running."""
@@ -138,11 +141,12 @@ class WorkerPool:
     def _start(self, worker: Worker) -> None:
         try:
             native.start_thread(lambda: self._work(worker), "worker")
-        except RuntimeError as error:  # the system's limit: the threads that run take it over
+        except RuntimeError as error:  # the system's limit: the threads that run take it over, or it is tried again
             logger.error("no worker thread can be started (%s); %d are running", error, self.threads - 1)
             with self._lock:
-                self._busy.discard(worker)
                 self._waiting.append((worker.job, worker.label, time.monotonic()))
+                self._busy.discard(worker)
+            self._watch_waiting()
 
     def _work(self, worker: Worker) -> None:
         worker.ident = self._ident()
@@ -181,14 +185,27 @@ class WorkerPool:
             worker.gate.acquire()  # it was chosen in the last moment
         return worker.job is not nothing
 
-    def _look_at_waiting(self) -> None:
-        now = time.monotonic()
-        with self._lock:
-            since = self._waiting[0][2] if self._waiting else now
-            self._watched = bool(self._waiting)
-        if self._watched:
+    def _watch_waiting(self) -> None:
+        if not self._watched:
+            self._watched = True
             self._call_later(PATIENCE, self._look_at_waiting)
-        if now - since >= PATIENCE and now - self._warned_at >= WARNING_INTERVAL:
+
+    def _look_at_waiting(self) -> None:
+        now = since = time.monotonic()
+        worker: Worker | None = None
+        with self._lock:
+            if self._waiting:
+                job, label, since = self._waiting[0]
+                worker = self._choose_locked(job, label)  # one is free only after a thread could not be started
+                if worker is not None:
+                    self._waiting.popleft()
+            self._watched = False
+            left = bool(self._waiting)
+        if worker is not None and not worker.ident:
+            self._start(worker)
+        if left:
+            self._watch_waiting()
+        if worker is None and now - since >= PATIENCE and now - self._warned_at >= WARNING_INTERVAL:
             self._warned_at = now
             self._warn()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 
 import gevent
@@ -13,6 +14,7 @@ import pytest
 
 from socketio_sync.runtime import base
 from socketio_sync.runtime import greenlets
+from socketio_sync.runtime import native
 from socketio_sync.runtime import worker_pool
 from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime.greenlets import GeventRuntime
@@ -201,6 +203,28 @@ class TestThreads:
             assert called.wait(scaled(5))
             threads.sleep(0.0005)
 
+    def test_jobs_wait_for_a_system_that_gives_no_thread(
+        self, threads: ThreadRuntime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(worker_pool, "PATIENCE", 0.05)
+        start_thread = native.start_thread
+        refused: list[str] = []
+
+        def start(fn: Callable[[], None], name: str) -> None:
+            if name == "worker" and len(refused) < 3:
+                refused.append(name)
+                raise RuntimeError("can't start new thread")
+            start_thread(fn, name)
+
+        monkeypatch.setattr(native, "start_thread", start)
+        ran: list[int] = []
+        threads.submit(lambda: ran.append(1))
+        assert threads.wait_idle(scaled(5))
+        assert ran == [1]
+        assert len(refused) == 3
+        assert "no worker thread can be started" in caplog.text
+        assert "are taken" not in caplog.text
+
     def test_stop_ends_the_threads(self) -> None:
         before = threading.active_count()
         runtime = ThreadRuntime()
@@ -370,3 +394,21 @@ def test_jobs_run_after_a_keyboard_interrupt_in_the_hub(greens: GeventRuntime) -
     greens.submit(ran.set)
     assert ran.wait(scaled(5))
     pair.close()
+
+
+def test_jobs_run_after_a_keyboard_interrupt_between_jobs(
+    greens: GeventRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(greens, "_new_worker", interrupt)
+        first, second = greens.event(), greens.event()
+        greens.submit(first.set)
+        with pytest.raises(KeyboardInterrupt):
+            greens.sleep(scaled(5))
+    greens.submit(second.set)
+    assert first.wait(scaled(5))
+    assert second.wait(scaled(5))
