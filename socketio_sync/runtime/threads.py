@@ -96,7 +96,8 @@ class ThreadRuntime(Runtime):
 
             sleep_anywhere(seconds)
         else:
-            self._about_to_wait()
+            if seconds > 0:
+                self._about_to_wait()
             time.sleep(seconds)
 
     def event(self) -> Event:
@@ -120,7 +121,7 @@ class ThreadRuntime(Runtime):
 
     @property
     def active_jobs(self) -> int:
-        return self._pool.active + len(self._ready)
+        return len(self._ready) + self._pool.active  # in the order in which jobs move, lest one be in neither
 
     def job_labels(self) -> list[str]:
         return self._pool.labels()
@@ -149,14 +150,15 @@ class ThreadRuntime(Runtime):
 
     def stop(self) -> None:
         self._stopped = True
-        self._ready.clear()
-        self._pool.stop()
+        self._pool.stop()  # which takes nothing any more: the I/O thread gets rid of what is ready
         self._abort_channels()
         if self._io_running:
             self.call_soon(int)  # for a look around
 
     def _after_fork(self) -> None:
         poller, wake_up = self._poller, self._wake_up
+        if self._deputy is not None:  # a thread that forks in a job of its own leads nothing here, if it goes on at all
+            self._deputy.turn.clear()
         self._start_empty()
         self._begin_anew()
         if poller is not None and wake_up is not None:  # closing lets go; unregistering would reach into the parent's
@@ -234,7 +236,7 @@ class ThreadRuntime(Runtime):
         ready, now = self._ready, self.now
         until = now() + BUDGET
         self._io_ident, self._own_ident = 0, worker.ident
-        while ready:
+        while ready and not self._stopped:
             worker.job, worker.label = ready.popleft()  # before the deputy may hand out what is there
             deputy.begin_job()
             if deputy.gone and deputy.end_job():
@@ -280,7 +282,9 @@ class ThreadRuntime(Runtime):
     def _hand_out(self) -> None:
         """Have the pool run the jobs that came up."""
         while self._ready:
-            self._pool.submit(*self._ready.popleft())
+            self._pool.submit(*self._ready[0])  # it counts as waiting all the time
+            self._ready.popleft()
+        self._after_job()  # it may have counted twice, or been dropped
 
     def _is_needed(self) -> bool:
         return bool(self._calls or self._ready or self.channels or (self.timers and not self._stopped))
@@ -301,8 +305,8 @@ class ThreadRuntime(Runtime):
 
     def _end_io(self) -> bool:
         """End the I/O thread, unless something came in the last moment."""
-        self._awake = False
         with self._io_lock:
+            self._awake = False  # first: who comes now begins it anew, behind the lock
             if self._is_needed():
                 return False
             self._io_ident = 0

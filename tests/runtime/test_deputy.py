@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,8 +13,10 @@ import pytest
 from socketio_sync.runtime import deputy as deputies
 from socketio_sync.runtime import threads as threads_module
 from socketio_sync.runtime.base import Job
+from socketio_sync.runtime.base import Label
 from socketio_sync.runtime.threads import ThreadRuntime
 from tests.support.channels import Pair
+from tests.support.programs import ROOT
 from tests.support.timing import scaled
 from tests.support.wire import until
 
@@ -158,6 +162,84 @@ def test_a_job_that_ends_its_thread_does_not_end_the_io_thread(
     submit_inside(threads, leave)
     until(lambda: "SystemExit" in caplog.text)
     assert ident(threads) == first
+
+
+def test_a_sleep_of_nothing_keeps_the_lead(threads: ThreadRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deputies, "PATIENCE", 60.0)
+    first = ident(threads)
+    ran = threading.Event()
+
+    def job() -> None:
+        threads.sleep(0)
+        time.sleep(0.1)
+        ran.set()
+
+    submit_inside(threads, job)
+    assert ran.wait(scaled(5))
+    assert ident(threads) == first
+
+
+def test_a_job_counts_all_the_way_to_the_pool(threads: ThreadRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    submit = threads._pool.submit
+
+    def counted(job: Job, label: Label) -> None:
+        counts.append(threads.active_jobs)
+        submit(job, label)
+        counts.append(threads.active_jobs)
+
+    monkeypatch.setattr(threads._pool, "submit", counted)
+    threads._trusting_at = threads.now() + 3600
+    go = threads.event()
+    submit_inside(threads, lambda: go.wait(scaled(5)))
+    until(lambda: len(counts) == 2)
+    assert all(counts)
+    go.set()
+    assert threads.wait_idle(scaled(5))
+
+
+def test_a_job_that_stops_the_runtime_is_the_last_one(threads: ThreadRuntime) -> None:
+    before = threading.active_count()
+    ran: list[str] = []
+    submit_inside(threads, threads.stop, lambda: ran.append("stopped"))
+    until(lambda: threads._stopped and not threads._io_running)
+    until(lambda: threading.active_count() <= before)
+    assert ran == []
+    assert threads.active_jobs == 0
+
+
+FORKING = """
+import os, sys, threading, time
+from socketio_sync.runtime.threads import ThreadRuntime
+
+threading.excepthook = lambda failed: os._exit(9)
+runtime = ThreadRuntime()
+over = threading.Event()
+children = []
+
+def fork():
+    children.append(os.fork())
+    if not children[0]:
+        runtime.submit(over.set)  # the child begins anew, and this thread, which goes on, may take it over
+        threading.Thread(target=end_child).start()
+
+def end_child():
+    time.sleep(0.3)
+    os._exit(0 if over.is_set() and not second else 8)
+
+second = []
+runtime.call_soon(lambda: [runtime.submit(fork), runtime.submit(lambda: second.append(1)), runtime.submit(over.set)])
+assert over.wait(20)
+assert second == [1]
+status = os.waitpid(children[0], 0)[1]
+print("status", os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_a_fork_in_a_job_does_not_run_the_others_twice() -> None:
+    command = [sys.executable, "-c", FORKING]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(60), check=False)
+    assert done.stdout == "status 0\n", done.stdout + done.stderr
 
 
 def test_deputies_that_sleep_off_and_leave_miss_nothing(
