@@ -114,6 +114,8 @@ def handle_event(socket: SocketLife, packet: Packet) -> None:
     Measured: this runs for every event, so the calls stand here as ``call_handler`` has them, without its detours.
     """
     data = packet.data
+    if data.__class__ is not list:  # a parser of the user's may give a tuple
+        data = list(data)
     socket.running = event = data[0]
     chain = socket.chain
     simple = not socket.middlewares and event not in LIFE_CYCLE

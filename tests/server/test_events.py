@@ -11,6 +11,7 @@ import pytest
 from gevent import GreenletExit
 
 from socketio_sync import ArgumentsError
+from socketio_sync.protocol.socketio_parser import DefaultParser
 from socketio_sync.runtime.greenlets import GeventRuntime
 from tests.server.peer import Peer
 from tests.server.peer import served
@@ -42,6 +43,58 @@ def test_the_namespaces_handlers_come_before_the_sockets():
     peer, socket = connected(io)
     peer.send('2["m",1,"two",null]')
     assert seen == [(socket.id, (1, "two", None)), "by name", ("socket", (1, "two", None))]
+
+
+def test_handlers_share_nothing_by_what_they_are_called_with():
+    io = served()
+    seen, errors = [], []
+    io.on_error(lambda error, socket, event, args: errors.append((event, args)))
+
+    @io.on("connection")
+    def connection(socket):
+        @socket.on("m")
+        def third(*args):
+            seen.append(args)
+            raise ValueError
+
+    @io.on("m")
+    def first(socket, a, b):
+        raise ValueError
+
+    @io.on("m")
+    def second(*args):
+        list(args).clear()
+        seen.append(args[1:])
+
+    peer, _ = connected(io)
+    peer.send('2["m",1,2]')
+    assert seen == [(1, 2), (1, 2)]
+    assert errors == [("m", (1, 2)), ("m", (1, 2))]
+
+
+def test_a_parser_may_give_tuples():
+    class Tuples(DefaultParser):
+        def decoder(self, max_attachments=10):
+            decoder = super().decoder(max_attachments)
+            add = decoder.add
+
+            class Decoder:
+                waiting = None
+                reset = decoder.reset
+
+                def add(self, message):
+                    packet = add(message)
+                    if isinstance(packet.data, list):
+                        packet.data = tuple(packet.data)
+                    return packet
+
+            return Decoder()
+
+    io = served(parser=Tuples())
+    io.on("m", lambda socket, *args: args)
+    peer, _ = connected(io)
+    peer.send('21["m",1,2]')
+    assert peer.received() == ["31[1,2]"]
 
 
 def test_binary_arrives_as_bytes():
