@@ -114,3 +114,32 @@ def test_it_agrees_with_a_set_of_pairs(steps, rooms, except_):
     assert set(found) == wanted
     for id in known:
         assert index.rooms_of(id) == {room for room, member in pairs if member == id}
+
+
+@given(st.lists(STEPS), st.none() | st.lists(ROOMS))
+def test_it_tells_and_orders_as_plain_dicts_do(steps, rooms):
+    index = RoomIndex()
+    joined: dict[str, dict[str, None]] = {}
+    members: dict[str, dict[str, None]] = {}
+    for name, id, *rest in steps:
+        expected = []
+        if name == "add":
+            own = joined.setdefault(id, {})
+            for room in rest[0]:
+                if room not in own:
+                    expected += [("create_room", room)] if room not in members else []
+                    expected.append(("join_room", room, id))
+                    own[room] = members.setdefault(room, {})[id] = None
+        else:
+            own = joined.get(id, {})
+            for room in [rest[0]] if name == "remove" and rest[0] in own else list(own) if name == "remove_all" else []:
+                del own[room], members[room][id]
+                expected.append(("leave_room", room, id))
+                if not members[room]:
+                    del members[room]
+                    expected.append(("delete_room", room))
+            if name == "remove_all":
+                joined.pop(id, None)
+        assert getattr(index, name)(id, *rest) == expected
+    wanted = joined if rooms is None else {id: None for room in rooms for id in members.get(room, ())}
+    assert index.select(rooms) == list(wanted)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import math
 import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import example
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -236,6 +238,36 @@ def test_what_only_looks_like_a_placeholder_stays() -> None:
     data = '["a",{"_placeholder":"true","num":0},{"_placeholder":1},{"b":{"num":0}}]'
     expected = ["a", {"_placeholder": "true", "num": 0}, {"_placeholder": 1}, {"b": {"num": 0}}]
     assert decode(["51-" + data, b"0"]) == Packet(EVENT, "/", expected)
+
+
+heads = st.sampled_from(["", "0", "007", "٣", "1" * 15, "1" * 16, "-1", " 1", "[", "1["])
+json_texts = st.one_of(
+    st.text().map(json.dumps),  # which escapes lone surrogates
+    st.sampled_from(["a", *sorted(RESERVED_EVENTS)]).map(json.dumps),
+    st.sampled_from(["", "{}", "1", "NaN", "1e999", "9" * 500, '"\\ud800"', '"a" ', "[" * 1100]),
+)
+tails = st.sampled_from(["", " ", "]", "\x00", "x"])
+event_texts = st.one_of(
+    st.text(),
+    st.from_regex(r"[0-9]{0,17}\[.{0,9}"),
+    st.builds("{}[{}]{}".format, heads, st.lists(json_texts, max_size=4).map(",".join), tails),
+)
+
+
+@given(event_texts.filter(lambda text: not text.startswith("/")))
+@example('["connect"]')
+@example("[1,2]")
+@example('٣["a"]')
+@example("1" * 16 + '["a"]')
+@example('["\\ud800"]')
+def test_the_short_way_takes_and_refuses_what_the_long_way_does(text: str) -> None:
+    outcomes = []
+    for message in (f"2{text}", f"2/,{text}"):  # who names the namespace takes the long way
+        try:
+            outcomes.append(repr(parser.decoder().add(message)))
+        except ProtocolError as error:
+            outcomes.append(f"refused: {error}")
+    assert outcomes[0] == outcomes[1]
 
 
 def test_the_packet_that_waits_can_be_seen() -> None:
