@@ -84,9 +84,8 @@ class WebServer:
         self._stopped = False
         with bind(host, port) as listener, serving(server, app, listener, host, ssl_context) as listening:
             self._running = True
-            print(f"Socket.IO listens on {listening.url}", flush=True)
             try:
-                wait_and_close(server, lambda: self._stopped)
+                wait_and_close(server, f"Socket.IO listens on {listening.url}", lambda: self._stopped)
             finally:
                 self._running = False
 

@@ -49,6 +49,8 @@ def decode_base64(text: str) -> bytes:
     Raises:
         ProtocolError: it is anything else.
     """
+    if len(text) % 4:  # Python 3.10 lets some of these pass
+        raise ProtocolError("parse error")
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:

@@ -65,15 +65,19 @@ def listen(
         TypeError, ValueError: that is no port.
     """
     with listening(io, port, host, wsgi_app=wsgi_app, ssl_context=ssl_context) as server:
-        print(f"Socket.IO listens on {server.url}", flush=True)
-        wait_and_close(io)
+        wait_and_close(io, f"Socket.IO listens on {server.url}")
 
 
-def wait_and_close(io: Any, stopped: Callable[[], bool] = lambda: False) -> None:
-    """Wait for Ctrl-C, SIGTERM (in the main thread), ``io.close()`` or ``stopped()``; then close ``io``."""
+def wait_and_close(io: Any, announcement: str = "", stopped: Callable[[], bool] = lambda: False) -> None:
+    """Wait for Ctrl-C, SIGTERM (in the main thread), ``io.close()`` or ``stopped()``; then close ``io``.
+
+    The announcement is printed first: who reads it may send a signal at once.
+    """
     engine = getattr(io, "engine", io)
     with _sigterm() as terminated:
         try:
+            if announcement:
+                print(announcement, flush=True)
             while not (terminated or engine.closing or stopped()):
                 engine.runtime.sleep(_TICK)
         except KeyboardInterrupt:

@@ -72,6 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
     """The requests of one connection, by PEP 3333."""
 
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # for answers to what is no request: with a status line, also on Python 3.10
     server_version = "socketio_sync"
     timeout = _IDLE
     server: ThreadedServer
