@@ -97,17 +97,33 @@ class WorkerPool:
             self._start(worker)
 
     def _choose_locked(self, job: Job, label: Label) -> Worker | None:
-        """Give the job to an idle worker, or to a new one, which is to be started; None: too many are busy."""
+        """Give the job to an idle worker, or to a new one, which is to be started; None: too many are busy.
+
+        There may be idle ones beyond the limit: those that joined.
+        """
+        if len(self._busy) >= self._limit:
+            return None
         if self._idle:
             worker = self._idle.pop()
             worker.job, worker.label = job, label
             worker.gate.release()
-        elif len(self._busy) < self._limit:
-            worker = Worker(job, label)
         else:
-            return None
+            worker = Worker(job, label)
         self._busy.add(worker)
         return worker
+
+    def _begin_waiting(self) -> bool:
+        """Let the job that waits longest begin, if it may. Whether others wait still."""
+        worker: Worker | None = None
+        with self._lock:
+            if self._waiting:
+                worker = self._choose_locked(*self._waiting[0][:2])
+                if worker is not None:
+                    self._waiting.popleft()
+            left = bool(self._waiting)
+        if worker is not None and not worker.ident:
+            self._start(worker)
+        return left
 
     def enter(self, worker: Worker) -> bool:
         """A thread that is not the pool's is about to run jobs. False: as many as may are running."""
@@ -122,6 +138,8 @@ class WorkerPool:
         worker.job, worker.label = nothing, ""
         with self._lock:
             self._busy.discard(worker)
+        if self._waiting:
+            self._begin_waiting()
 
     def join(self, worker: Worker) -> None:
         """It stays, its job done, until it is not needed any more. Called in its thread."""
@@ -191,21 +209,14 @@ class WorkerPool:
             self._call_later(PATIENCE, self._look_at_waiting)
 
     def _look_at_waiting(self) -> None:
-        now = since = time.monotonic()
-        worker: Worker | None = None
-        with self._lock:
-            if self._waiting:
-                job, label, since = self._waiting[0]
-                worker = self._choose_locked(job, label)  # one is free only after a thread could not be started
-                if worker is not None:
-                    self._waiting.popleft()
-            self._watched = False
-            left = bool(self._waiting)
-        if worker is not None and not worker.ident:
-            self._start(worker)
-        if left:
+        now = time.monotonic()
+        self._watched = False
+        if self._begin_waiting():  # one began if a thread could not be started before; a full pool lets none
             self._watch_waiting()
-        if worker is None and now - since >= PATIENCE and now - self._warned_at >= WARNING_INTERVAL:
+        with self._lock:
+            since = self._waiting[0][2] if self._waiting else now
+            full = len(self._busy) >= self._limit
+        if full and now - since >= PATIENCE and now - self._warned_at >= WARNING_INTERVAL:
             self._warned_at = now
             self._warn()
 

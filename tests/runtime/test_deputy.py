@@ -12,6 +12,7 @@ import pytest
 
 from socketio_sync.runtime import deputy as deputies
 from socketio_sync.runtime import threads as threads_module
+from socketio_sync.runtime import worker_pool
 from socketio_sync.runtime.base import Job
 from socketio_sync.runtime.base import Label
 from socketio_sync.runtime.threads import ThreadRuntime
@@ -135,6 +136,43 @@ def test_no_more_jobs_at_once_than_allowed(threads: ThreadRuntime) -> None:
     assert threads.wait_idle(scaled(10))
     assert len(most) == 20
     assert max(most) == 4
+
+
+@pytest.fixture
+def single() -> Iterator[ThreadRuntime]:
+    runtime = ThreadRuntime(handler_threads=1)
+    yield runtime
+    runtime.stop()
+
+
+def test_former_io_threads_run_no_more_than_allowed(single: ThreadRuntime) -> None:
+    for _ in range(3):  # each leaves an idle thread behind
+        single._trusting_at = 0.0
+        submit_inside(single, lambda: single.sleep(0.1))
+        until(lambda: single.active_jobs)
+        assert single.wait_idle(scaled(5))
+    go = single.event()
+    ran: list[int] = []
+    single._trusting_at = 0.0
+    submit_inside(single, lambda: go.wait(scaled(5)))
+    until(lambda: single._pool.active)
+    for number in range(5):
+        single.submit(lambda number=number: ran.append(number))
+    time.sleep(0.1)
+    assert ran == []
+    go.set()
+    assert single.wait_idle(scaled(5))
+    assert ran == list(range(5))
+
+
+def test_what_waits_for_the_io_thread_to_run_no_job_begins_then(
+    single: ThreadRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deputies, "PATIENCE", 60.0)
+    monkeypatch.setattr(worker_pool, "PATIENCE", 60.0)
+    ran = threading.Event()
+    submit_inside(single, lambda: single.submit(ran.set))
+    assert ran.wait(scaled(5))
 
 
 def test_sockets_are_read_while_jobs_block(threads: ThreadRuntime) -> None:
