@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import assume
+from hypothesis import given
+from hypothesis import strategies as st
 
 from socketio_sync.engine.connection import Connection
 from socketio_sync.engine.engine import Engine
@@ -149,6 +152,64 @@ def test_a_message_restarts_the_wait_once(world: World) -> None:
     assert world.ended == []
     world.pass_time(0.02)
     assert world.ended == ["ping timeout"]
+
+
+class Heartbeat:
+    """What the protocol says of one session that is pinged, with one deadline at a time."""
+
+    def __init__(self, interval: float, timeout: float) -> None:
+        self.interval = interval
+        self.timeout = timeout
+        self.now = 0.0
+        self.due = interval
+        self.awaiting = self.extended = self.over = False
+        self.pings = 0
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        while not self.over and self.due < self.now:
+            if self.awaiting:
+                self.over = True
+            else:
+                self.awaiting, self.pings = True, self.pings + 1
+                self.due += self.timeout
+
+    def pong(self) -> None:
+        if self.awaiting:
+            self.awaiting = self.extended = False
+            self.due = self.now + self.interval
+
+    def message(self) -> None:
+        if self.awaiting and not self.extended:
+            self.extended = True
+            self.due = self.now + self.timeout
+
+
+@given(
+    st.sampled_from([(25, 20), (5, 20), (20, 5), (7, 7)]),
+    st.lists(st.tuples(st.floats(0.1, 30), st.sampled_from(["pong", "message", "nothing"])), max_size=30),
+)
+def test_no_deadline_is_missed_whatever_the_client_sends(
+    times: tuple[float, float], steps: list[tuple[float, str]]
+) -> None:
+    interval, timeout = times
+    world = World(ping_interval=interval, ping_timeout=timeout)
+    sock = world.open_websocket()
+    model = Heartbeat(interval, timeout)
+    pings = 0
+    for seconds, what in steps:
+        assume(abs(model.now + seconds - model.due) > 0.05)
+        model.pass_time(seconds)
+        world.pass_time(seconds)
+        assume(abs(model.now - model.due) > 0.05)
+        pings += received(sock).count(text_frame("2"))
+        assert (pings, bool(world.ended)) == (model.pings, model.over)
+        if model.over:
+            break
+        if what != "nothing":
+            world.send(sock, "3" if what == "pong" else "4x")
+            getattr(model, what)()
+    world.runtime.stop()
 
 
 def test_a_stall_moves_every_deadline(world: World) -> None:
