@@ -32,6 +32,8 @@ _PAUSE = 0.02
 _GRACE = 0.3
 # How long what came already may take to be told at the end, in seconds.
 _PATIENCE = 5.0
+# The longest single wait, in seconds.
+_SLICE = 0.5
 
 
 class Script:
@@ -128,11 +130,13 @@ class Script:
         if self._until and self._timeout is not None:
             self._end = time.monotonic() + self._timeout, LATE
         while True:
-            left = None if self._end is None else max(self._end[0] - time.monotonic(), 0)
+            left = _SLICE if self._end is None else max(self._end[0] - time.monotonic(), 0)
             try:
-                kind, value = self._news.get(timeout=left)
+                # In slices: the kernel may give Ctrl-C to another thread, which does not wake this one.
+                kind, value = self._news.get(timeout=min(left, _SLICE))
             except queue.Empty:
-                assert self._end is not None
+                if self._end is None or left > _SLICE:
+                    continue
                 return LATE if self._late else self._end[1]
             code = getattr(self, f"_on_{kind}")(value)
             if code is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Protocol
 
 from . import native
@@ -56,7 +58,7 @@ class Event:
         self._waiters.append(lock)
         try:
             if not self._set:
-                lock.acquire(True, -1 if timeout is None else min(timeout, _LONGEST_WAIT))
+                _acquire(lock, _LONGEST_WAIT if timeout is None else min(timeout, _LONGEST_WAIT))
         finally:
             woken = self._withdraw(lock)
         return woken
@@ -70,4 +72,20 @@ class Event:
         return self._set
 
 
+def _acquire(lock: native.NativeLock, seconds: float) -> None:
+    """Wait for a lock, the main thread in slices.
+
+    Only it sees Ctrl-C, but the kernel may give the signal to any thread, and does not wake the main one then.
+    """
+    if native.original("_thread", "get_ident")() != threading.main_thread().ident:
+        lock.acquire(True, seconds)
+        return
+    end = time.monotonic() + seconds
+    while not lock.acquire(True, min(seconds, _SLICE)):
+        seconds = end - time.monotonic()
+        if seconds <= 0:
+            return
+
+
+_SLICE = 0.5  # seconds
 _LONGEST_WAIT = 1_000_000.0  # seconds; the system's own limit is an OverflowError
