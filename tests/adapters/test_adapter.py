@@ -15,6 +15,7 @@ from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.runtime import choose
 from socketio_sync.runtime.virtual import VirtualRuntime
 from tests.adapters.memory_namespace import MemoryNamespace
+from tests.adapters.memory_namespace import MemorySocket
 from tests.support.timing import scaled
 
 
@@ -332,5 +333,5 @@ def test_joining_leaving_and_broadcasting_race_without_harm(threads):
 def test_left_sockets_are_not_kept_alive(nsp):
     nsp.connect("a", "red").leave_namespace()
     gc.collect()
-    assert not [found for found in gc.get_objects() if type(found).__name__ == "MemorySocket" and found.nsp is nsp]
+    assert not [found for found in gc.get_objects() if type(found) is MemorySocket and found.nsp is nsp]
     assert type(nsp.adapter) is Adapter
