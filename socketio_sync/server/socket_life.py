@@ -85,6 +85,7 @@ class SocketLife:
 
     running = "connect"
     has_outgoing = False
+    _closes_behind = False
 
     # Set in the first job of the mailbox, before the user sees the socket. The chain has the handlers of its events:
     # its namespace's, then its own if there are any.
@@ -319,6 +320,16 @@ class SocketLife:
             with self.conn.lock:
                 batch = self._held or []
                 self._held = [] if batch else None
+        if self._closes_behind:
+            self.conn.close("forced close")
+
+    def closes_behind_release(self) -> bool:
+        """Have ``release`` close the connection when all is out; False: it has nothing to send."""
+        with self.conn.lock:
+            if self._held is None:
+                return False
+            self._closes_behind = True
+            return True
 
     # -- what goes (any thread) ----------------------------------------------------------------------------------------
 

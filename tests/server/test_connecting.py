@@ -8,6 +8,7 @@ import pytest
 
 from socketio_sync import ConnectError
 from socketio_sync import TransportError
+from socketio_sync.engine.connection_core import ConnectionCore
 from tests.server.peer import Peer
 from tests.server.peer import served
 
@@ -344,6 +345,26 @@ def test_disconnecting_in_a_middleware_leaves_the_client_out():
     peer.send("0")
     assert peer.received() == ["1"]
     assert len(io.sockets) == 0
+
+
+def test_closing_while_the_connect_packet_goes_out(monkeypatch):
+    """The DISCONNECT comes behind the CONNECT, and the close behind both; else the client would come back."""
+    io = served()
+    peer = Peer(io)
+    send = ConnectionCore.send_packets
+
+    def send_and_disconnect(self, batch):
+        sent = send(self, batch)
+        io.disconnect_sockets(close=True)
+        return sent
+
+    monkeypatch.setattr(ConnectionCore, "send_packets", send_and_disconnect)
+    peer.send("0")
+    received = peer.received()
+    assert received[0].startswith('0{"sid"')
+    assert received[1:] == ["1"]
+    io.engine.runtime.advance(31)
+    assert peer.closed
 
 
 # Connection handlers
