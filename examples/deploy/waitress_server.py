@@ -16,7 +16,7 @@ from waitress import serve
 
 def stop():
     io.close()  # answers the polls; waitress's own loop, in the main thread, sends the answers meanwhile
-    signal.raise_signal(signal.SIGINT)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
 
 signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=stop).start())
