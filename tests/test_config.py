@@ -259,6 +259,11 @@ class TestOrigins:
             with pytest.raises(ValueError, match="^cors_allowed_origins=.*no path, no / at the end$"):
                 get("cors_allowed_origins", given)
 
+    def test_a_star_within_an_origin(self) -> None:
+        for given in "https://*.example.org", ["https://*.example.org"]:
+            with pytest.raises(ValueError, match="^cors_allowed_origins=.*re.compile; an origin has no"):
+                get("cors_allowed_origins", given)
+
     @pytest.mark.parametrize("wrong", [5, True, re.compile(b"x"), {"a": 1}, [1]])
     def test_a_wrong_type(self, wrong: Any) -> None:
         with pytest.raises(TypeError, match="^cors_allowed_origins="):

@@ -143,6 +143,8 @@ def _origin(name: str, value: Any) -> str:
     origin = string(name, value).lower()
     if origin in ("*", "null"):
         return origin
+    if "*" in origin:
+        raise _wrong(ValueError, name, value, "'*' by itself, or a pattern made by re.compile; an origin has no *")
     if _ORIGIN.fullmatch(origin) is None:
         raise _wrong(ValueError, name, value, 'an origin as "https://example.org:8443": no path, no / at the end')
     return origin.removesuffix(_DEFAULT_PORTS.get(origin.partition(":")[0], ":"))
