@@ -73,6 +73,11 @@ class ClientConnection:
         if self._protocol == 3:
             self._join("/", {})
 
+    @property
+    def closed(self) -> bool:
+        """Whether its sockets were told that the connection has ended."""
+        return self._closed
+
     # -- inward ------------------------------------------------------------------------------------------------------
 
     def on_message(self, data: str | bytes) -> None:

@@ -302,15 +302,27 @@ class Server(HookMethods):
         runtime = self.engine.runtime
         deadline = runtime.now() + timeout
         self.engine.closing = True
-        for connection in list(self.engine.connections.values()):
+        connections = list(self.engine.connections.values())
+        receivers = [connection.receiver for connection in connections if connection.is_admitted]
+        clients = [receiver for receiver in receivers if isinstance(receiver, ClientConnection)]
+        for connection in connections:
             connection.close(SHUTTING_DOWN, discard=True)
-        told = runtime.event()
-        runtime.call_soon(told.set)  # behind the closing of the sockets
-        told.wait(timeout)
+        # Their sockets are closed in the I/O thread, mostly in its next round; later if another thread is just acting
+        # for a connection, and does what was decided here.
+        self._wait_round(timeout)
+        while not all([client.closed for client in clients]) and runtime.now() < deadline:
+            runtime.sleep(0.001)
+        self._wait_round(max(0.0, deadline - runtime.now()))
         runtime.wait_idle(max(0.0, deadline - runtime.now()))
         for nsp in self.namespaces.values():
             nsp.adapter.close()
         self.engine.close(SHUTTING_DOWN, max(0.0, deadline - runtime.now()))
+
+    def _wait_round(self, timeout: float) -> None:
+        """Wait until the I/O thread has done what it was asked for before."""
+        done = self.engine.runtime.event()
+        self.engine.runtime.call_soon(done.set)
+        done.wait(timeout)
 
     def __enter__(self) -> Server:
         return self

@@ -14,6 +14,7 @@ import pytest
 
 from socketio_sync import Server
 from socketio_sync.adapters.adapter import Adapter
+from socketio_sync.server.client_connection import ClientConnection
 from tests.server.peer import Peer
 from tests.server.peer import served
 from tests.server.peer import virtual
@@ -130,6 +131,21 @@ def test_close_tells_every_handler_and_waits_for_it():
     assert (peer.closed, peer.received()) == (True, [])
     assert io.engine.closing
     io.close()
+
+
+def test_close_waits_for_what_another_thread_does_late(monkeypatch):
+    io = served()
+    seen = []
+    io.on("disconnect", lambda socket, reason: seen.append(reason))
+    Peer(io).connect()
+    on_close = ClientConnection.on_close
+
+    def late(self, *why):
+        io.engine.runtime.timers.call_later(0.5, on_close, self, *why)
+
+    monkeypatch.setattr(ClientConnection, "on_close", late)
+    io.close()
+    assert seen == ["server shutting down"]
 
 
 def test_close_waits_no_longer_than_its_timeout():
