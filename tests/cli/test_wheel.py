@@ -123,7 +123,7 @@ def check_doctor(installed: Installed) -> None:
     for name in ("socketio_sync ", "click ", "gevent ", "gevent-websocket ", "orjson "):
         assert f"  ok {name}" in done.stdout
     offered = set(re.findall(r"pip install 'socketio_sync\[(\w+)\]'", done.stdout))
-    assert offered == {"flask", "msgpack"}  # and none of those for our own development
+    assert offered == {"flask", "msgpack", "speedups"}  # and none of those for our own development
 
 
 def check_windows(installed: Installed) -> None:

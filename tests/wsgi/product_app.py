@@ -40,7 +40,7 @@ def slow(socket: Any, seconds: float) -> str:
 @io.on("disconnect")
 def gone(socket: Any, reason: str, details: Any) -> None:
     ended.append(reason)
-    print("disconnected", reason.replace("error", "fault"), flush=True)
+    print(f"disconnected {reason.replace('error', 'fault')}", flush=True)  # in one piece: others write, too
 
 
 def plain(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
