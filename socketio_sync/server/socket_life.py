@@ -223,18 +223,21 @@ class SocketLife:
         return f"{self.running!r} in {self.name!r}"
 
     def _join(self) -> None:
-        accepted = well = False
+        accepted = well = ending = False
         try:
             accepted = join_namespace(self)
             if accepted:
                 # Not the socket's own: a client may send an event of that name.
                 well = run_life_cycle(self, self.nsp.chain, "connect")
                 well = run_life_cycle(self, self.nsp.chain, "connection") and well
+        except KeyboardInterrupt:
+            ending = True  # the program, and its clients shall come back: they get no DISCONNECT
+            raise
         finally:
             self._ready = well
             if not accepted:
                 self._finish()
-            elif not well:
+            elif not well and not ending:
                 # The handler may be the user's check: events that wait are dropped, too.
                 self.disconnect()
 
