@@ -45,6 +45,7 @@ def summed(stacks: str) -> Profile:
     counts: Counter[str] = Counter()
     for line in stacks.splitlines():
         stack, _, times = line.rpartition(" ")
-        counts[stack.rpartition(";")[2].replace(f"{HERE.parent}/", "")] += int(times)
+        where = stack.rpartition(";")[2].replace(f"{HERE.parent}/", "")
+        counts[where or "(no Python line)"] += int(times)
     total = sum(counts.values())
     return [(times / total, where) for where, times in counts.most_common(SHOWN)]
