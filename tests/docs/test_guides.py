@@ -244,9 +244,9 @@ class TestCors:
             line = pages.samples("howto/cors.rst", "text")[0].code.strip()
             assert line.replace("http://localhost:5173", str(origin)) in caplog.messages
 
-    def test_a_star_in_a_text_has_no_meaning(self, visit: Visit) -> None:
-        with pytest.raises(TransportError):
-            visit(Server(cors_allowed_origins="https://*.shop.example"), headers={"Origin": "https://a.shop.example"})
+    def test_a_star_in_a_text_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="an origin has no"):
+            Server(cors_allowed_origins="https://*.shop.example")
 
     def test_credentials_for_everybody(self) -> None:
         with pytest.raises(ValueError, match="cors_credentials"):
