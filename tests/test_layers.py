@@ -21,6 +21,7 @@ RANKS = {
     "handler": 1,
     "protocol": 1,
     "runtime": 1,
+    "handlers": 2,
     "parsers": 2,
     "engine": 2,
     "adapters": 2,

@@ -10,7 +10,7 @@ from typing import TypeVar
 from typing import overload
 
 from socketio_sync.handler import Handler
-from socketio_sync.runtime.lazy_lock import LazyLock
+from socketio_sync.handlers import Handlers
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
@@ -36,31 +36,18 @@ _REFUSED = {
 }
 
 
-class Listeners:
-    """The handlers of one client or manager. What is looked up are tuples that are replaced, never changed.
+class Listeners(Handlers):
+    """The handlers of one client or manager.
 
     Args:
         own: the events that are not the server's, and how many arguments each brings.
         only: no others exist.
-
-    Attributes:
-        any, any_outgoing: the handlers of every incoming and of every outgoing event.
-        any_loose: whether a handler was ever registered with ``ordered=False``.
     """
 
-    _lock = LazyLock()
-
     def __init__(self, own: Mapping[str, int], *, only: bool = False) -> None:
+        super().__init__()
         self._own = own
         self._only = only
-        self._named: dict[str, tuple[Handler, ...]] = {}
-        self.any: tuple[Handler, ...] = ()
-        self.any_outgoing: tuple[Handler, ...] = ()
-        self.any_loose = False
-
-    def get(self, event: str) -> tuple[Handler, ...]:
-        """The handlers of an event in their order."""
-        return self._named.get(event, ())
 
     def add(self, event: str, function: Callable[..., Any], ordered: bool | None, once: bool) -> None:
         """Register a function. Raises TypeError or ValueError for what cannot be."""
@@ -71,58 +58,8 @@ class Listeners:
             raise ValueError(f"{event!r} cannot fire here; allowed is {', '.join(self._own)}")
         if arguments is None and event in _REFUSED:
             raise ValueError(f"{event!r} cannot fire here: {_REFUSED[event]}")
-        if ordered is not None and not isinstance(ordered, bool):
-            raise TypeError(f"on({event!r}): ordered={ordered!r}: allowed is True, False or None")
         handler = Handler.inspect(function, f"on({event!r})", given=arguments, answers=arguments is None)
-        handler.ordered = ordered
-        handler.once = once
-        if ordered is False:
-            self.any_loose = True
-        with self._lock:
-            self._named[event] = (*self.get(event), handler)
-
-    def remove(self, event: str, function: Callable[..., Any] | None) -> None:
-        """Forget the latest registration of the function, or all of the event."""
-        with self._lock:
-            self._replace(event, _without(self.get(event), function))
-
-    def claim(self, event: str, handler: Handler) -> bool:
-        """Whether the handler may be called now; one of ``once`` may only the first time."""
-        if not handler.once:
-            return True
-        with self._lock:
-            handlers = self.get(event)
-            self._replace(event, tuple(other for other in handlers if other is not handler))
-            return handler in handlers
-
-    def _replace(self, event: str, handlers: tuple[Handler, ...]) -> None:
-        if handlers:
-            self._named[event] = handlers
-        else:
-            self._named.pop(event, None)
-
-    def add_any(self, function: Callable[..., Any], *, first: bool = False, outgoing: bool = False) -> None:
-        """Register a function for every event, behind or before those there are."""
-        name = "any_outgoing" if outgoing else "any"
-        handler = Handler.inspect(function, f"on_{name}")
-        with self._lock:
-            handlers = getattr(self, name)
-            setattr(self, name, (handler, *handlers) if first else (*handlers, handler))
-
-    def remove_any(self, function: Callable[..., Any] | None, *, outgoing: bool = False) -> None:
-        """Forget one function of every event, or all."""
-        name = "any_outgoing" if outgoing else "any"
-        with self._lock:
-            setattr(self, name, _without(getattr(self, name), function))
-
-
-def _without(handlers: tuple[Handler, ...], function: Callable[..., Any] | None) -> tuple[Handler, ...]:
-    if function is None:
-        return ()
-    for index in range(len(handlers) - 1, -1, -1):
-        if handlers[index].function == function:
-            return handlers[:index] + handlers[index + 1 :]
-    return handlers
+        self.keep(event, handler, ordered, once)
 
 
 class OnAndOff:

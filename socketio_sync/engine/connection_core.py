@@ -137,6 +137,7 @@ class ConnectionCore:
             else:
                 self.end_locked(reason, None)
         self.act()
+
     # -- for the layer above -----------------------------------------------------------------------------------------
 
     def send_packet(self, packet: EncodedPacket, volatile: bool = False) -> bool:
@@ -219,6 +220,7 @@ class ConnectionCore:
     def reading_paused(self) -> bool:
         """Whether some mailbox of this client is full."""
         return self._pauses > 0
+
     # -- time --------------------------------------------------------------------------------------------------------
 
     def _on_deadline(self) -> None:
@@ -337,6 +339,7 @@ class ConnectionCore:
                 acts, self._acts = self._acts, []
             for act in acts:
                 act()
+
     # -- the end -------------------------------------------------------------------------------------------------------
 
     def end_locked(

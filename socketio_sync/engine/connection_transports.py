@@ -100,6 +100,7 @@ class TransportSide(ConnectionCore):
                 elif session.deadline < self._timer_at:
                     self._rearm_locked(now)
         self.act()
+
     # -- polling -----------------------------------------------------------------------------------------------------
 
     def poll(self, reply: Reply) -> list[EncodedPacket] | None:

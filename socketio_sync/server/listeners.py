@@ -1,7 +1,4 @@
-"""Which handlers a user registered: kept under a lock, looked up without one.
-
-Registering is rare; looking up happens for every event: what is looked up are tuples that are replaced, never changed.
-"""
+"""Which handlers a user registered with a server, a namespace or a socket, and the methods that register them."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from typing import overload
 
 from socketio_sync.handler import Handler as Handler
 from socketio_sync.handler import validate_middleware as validate_middleware
-from socketio_sync.runtime.lazy_lock import LazyLock
+from socketio_sync.handlers import Handlers
 
 if TYPE_CHECKING:
     from socketio_sync.server.socket import Socket
@@ -41,32 +38,18 @@ REFUSED_BY_SERVER_SIDE = {
 }
 
 
-class Listeners:
+class Listeners(Handlers):
     """The handlers of a namespace or of one socket.
 
     Args:
         takes_socket: a namespace's, called with the socket first; else a socket's.
         refused: names that cannot fire here and what to use instead; None for those of a namespace or socket.
-
-    Attributes:
-        named: the handlers by event; see ``get``.
     """
 
-    _lock = LazyLock()
-
     def __init__(self, takes_socket: bool, refused: Mapping[str, str] | None = None) -> None:
+        super().__init__()
         self.takes_socket = takes_socket
         self._refused = refused if refused is not None else REFUSED_BY_NAMESPACE if takes_socket else REFUSED_BY_SOCKET
-        self.named: dict[str, tuple[Handler, ...]] = {}
-        # Whether a handler was ever registered with ordered=False: nearly never, so events are spared the question.
-        self.any_loose = False
-        # Handlers of every incoming event, and of every outgoing one.
-        self.any: tuple[Handler, ...] = ()
-        self.any_outgoing: tuple[Handler, ...] = ()
-
-    def get(self, event: str) -> tuple[Handler, ...]:
-        """The handlers of this event in their order. No lock: what is returned is never changed."""
-        return self.named.get(event, ())
 
     def add(self, event: str, function: Callable[..., Any], *, ordered: bool | None = None, once: bool = False) -> None:
         """Register a function for an event.
@@ -75,52 +58,7 @@ class Listeners:
             TypeError: the event is no str, or the function cannot be a handler.
             ValueError: the event cannot fire here.
         """
-        handler = self._inspected(event, function)
-        if ordered is not None and not isinstance(ordered, bool):
-            raise TypeError(f"on({event!r}): ordered={ordered!r}: allowed is True, False or None")
-        handler.ordered = ordered
-        handler.once = once
-        if ordered is False:
-            self.any_loose = True
-        with self._lock:
-            self.named[event] = (*self.named.get(event, ()), handler)
-
-    def remove(self, event: str, function: Callable[..., Any] | None = None) -> None:
-        """Forget the latest registration of the function, or all handlers of the event; unknown ones are no error."""
-        with self._lock:
-            left = _without(self.named.get(event, ()), function)
-            if left:
-                self.named[event] = left
-            else:
-                self.named.pop(event, None)
-
-    def claim(self, event: str, handler: Handler) -> bool:
-        """Whether the handler may be called now. Of several threads that ask for one of ``once`` only the first may."""
-        if not handler.once:
-            return True
-        with self._lock:
-            handlers = self.named.get(event, ())
-            left = tuple(other for other in handlers if other is not handler)
-            if left:
-                self.named[event] = left
-            else:
-                self.named.pop(event, None)
-            return len(left) < len(handlers)
-
-    def add_any(self, function: Callable[..., Any], *, first: bool = False, outgoing: bool = False) -> None:
-        """Register a function for every event, behind or before those there are."""
-        name = "on_any_outgoing" if outgoing else "on_any"
-        attribute = "any_outgoing" if outgoing else "any"
-        handler = Handler.inspect(function, name)
-        with self._lock:
-            handlers = getattr(self, attribute)
-            setattr(self, attribute, (handler, *handlers) if first else (*handlers, handler))
-
-    def remove_any(self, function: Callable[..., Any] | None = None, *, outgoing: bool = False) -> None:
-        """Forget one function of every event, or all of them."""
-        attribute = "any_outgoing" if outgoing else "any"
-        with self._lock:
-            setattr(self, attribute, _without(getattr(self, attribute), function))
+        self.keep(event, self._inspected(event, function), ordered, once)
 
     def _inspected(self, event: str, function: Callable[..., Any]) -> Handler:
         if not isinstance(event, str):
@@ -131,16 +69,6 @@ class Listeners:
         if arguments is None or (event == "connection" and not self.takes_socket):  # a client may call an event so
             return Handler.inspect(function, f"on({event!r})", answers=True)
         return Handler.inspect(function, f"on({event!r})", given=arguments + self.takes_socket)
-
-
-def _without(handlers: tuple[Handler, ...], function: Callable[..., Any] | None) -> tuple[Handler, ...]:
-    """All but the last one of this function, as Node's removeListener; none for None."""
-    if function is None:
-        return ()
-    for index in range(len(handlers) - 1, -1, -1):
-        if handlers[index].function == function:
-            return handlers[:index] + handlers[index + 1 :]
-    return handlers
 
 
 class _CatchAll:
