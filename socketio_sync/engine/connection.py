@@ -59,6 +59,7 @@ class Connection(TransportSide):
         Put it into loops that push much. Returns True when all is sent, False after ``timeout`` seconds or when the
         connection has ended.
         """
+        self.uncork()
         with self.lock:
             if self.session.life == sessions.CLOSED:
                 return False

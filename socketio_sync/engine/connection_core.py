@@ -156,15 +156,33 @@ class ConnectionCore:
         return sent
 
     def send_text(self, text: str) -> bool:
-        """As ``send_packet`` for one text that goes to nobody else: mostly it becomes a frame and nothing besides."""
+        """As ``send_packet`` for one text that goes to nobody else: mostly it becomes a frame and nothing besides.
+
+        Between ``cork`` and ``uncork`` it may wait for others like it.
+        """
         if self._frames is plain_frames:
             frame = text_frame(packets.MESSAGE + text)
             with self.lock:
                 channel = self._channel
                 if channel is not None and not channel.waiting:
-                    channel.write(frame)
+                    if channel.corked is None:
+                        channel.write(frame)
+                    else:
+                        channel.write_small(frame)
                     return True
         return self.send_packet(EncodedPacket((text,)))
+
+    def cork(self) -> None:
+        """From now on texts may be gathered; any other packet takes along what was."""
+        with self.lock:
+            if self._channel is not None:
+                self._channel.cork()
+
+    def uncork(self) -> None:
+        """Send what was gathered; the end of a connection does so, too."""
+        with self.lock:
+            if self._channel is not None:
+                self._channel.uncork()
 
     def send_packets(self, batch: list[EncodedPacket]) -> bool:
         """Send packets with nothing between them."""

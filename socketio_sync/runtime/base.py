@@ -10,6 +10,7 @@ from abc import ABC
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
+from typing import Protocol
 
 from . import native
 from .channel import Channel
@@ -62,6 +63,14 @@ class Task:
 
     def __repr__(self) -> str:
         return f"<Task {getattr(self._fn, '__name__', self._fn)} {'done' if self.done else 'running'}>"
+
+
+class Outlet(Protocol):
+    """Where a job's answers go, one by one or gathered. Any thread; neither blocks; both are harmless twice."""
+
+    def cork(self) -> None: ...
+
+    def uncork(self) -> None: ...
 
 
 class Runtime(ABC):
@@ -150,6 +159,17 @@ class Runtime(ABC):
     @abstractmethod
     def in_job(self) -> bool:
         """Whether the caller is itself a job."""
+
+    def cork(self, outlet: Outlet) -> bool:
+        """For a job: gather what it sends there, until ``uncork``, or until it blocks or computes for long.
+
+        False: not here, or not now.
+        """
+        return False
+
+    def uncork(self, outlet: Outlet) -> None:
+        """Send what was gathered."""
+        outlet.uncork()
 
     def wait_idle(self, timeout: float | None = None) -> bool:
         """Wait until no job waits or runs, but for the one that may be calling. False: not in ``timeout`` seconds."""

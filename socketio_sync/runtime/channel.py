@@ -21,6 +21,8 @@ READ_SIZE = 16_384
 MAX_READ_SIZE = 262_144
 LONGEST_LINGER = 30.0
 """Seconds after which a finished channel is closed whatever its other side does (the limit of npm's ws)."""
+SMALL = 4096
+"""The most bytes of a write that waits for others when corked."""
 COALESCE = 65_536
 """Bytes of backlog that are joined for one call to the kernel."""
 
@@ -74,6 +76,7 @@ class Channel:
     Attributes:
         waiting: bytes kept because the kernel took no more.
         closed: nothing more can be written.
+        corked: a list while small writes are gathered (``cork``), of those that were; else None.
         on_closed: if set, called in the I/O thread when the socket has been closed, whoever ended it.
         sock, fd: the socket and its descriptor.
         interest: for the runtime: what it watches the descriptor for.
@@ -81,7 +84,7 @@ class Channel:
 
     __slots__ = (
         "_backlog", "_eof_sent", "_gone", "_lock", "_mode", "_paused", "_receiver", "_runtime",
-        "closed", "fd", "interest", "on_closed", "sock", "waiting",
+        "closed", "corked", "fd", "interest", "on_closed", "sock", "waiting",
     )  # fmt: skip
 
     def __init__(self, runtime: Runtime, sock: Any, lock: NativeLock, receiver: ChannelReceiver) -> None:
@@ -92,6 +95,7 @@ class Channel:
         self.fd: int = sock.fileno()
         self.waiting = 0
         self.closed = False
+        self.corked: list[bytes] | None = None
         self.on_closed: Callable[[], object] | None = None
         self.interest = 0
         self._backlog: deque[Buffer] | None = None  # None: empty; most channels never have one
@@ -202,10 +206,32 @@ class Channel:
 
     # Writing
 
+    def cork(self) -> None:
+        """Let ``write_small`` gather, until ``uncork``. The caller holds the lock, also for the next two."""
+        if self.corked is None:
+            self.corked = []
+
+    def write_small(self, data: bytes) -> None:
+        """As ``write``; but when corked, small data waits for the next ``write``, or for ``uncork``."""
+        if self.corked is None or len(data) > SMALL:
+            self.write(data)
+        else:
+            self.corked.append(data)
+
+    def uncork(self) -> None:
+        """Write what was gathered, and gather no more."""
+        gathered, self.corked = self.corked, None
+        if gathered:
+            self.write(b"".join(gathered))
+
     def write(self, data: bytes) -> None:
         """Send, or keep what the kernel does not take. The caller holds the lock. Nothing happens when closed."""
         if self.closed:
             return
+        if self.corked:
+            self.corked.append(data)
+            data = b"".join(self.corked)
+            self.corked.clear()
         if self._backlog is None:
             try:
                 sent = self.sock.send(data)

@@ -17,6 +17,7 @@ from . import native
 from .base import IDLE_SECONDS
 from .base import Job
 from .base import Label
+from .base import Outlet
 from .base import Runtime
 from .base import Task
 from .base import guarded
@@ -195,6 +196,8 @@ class GeventRuntime(Runtime):
         self._pump_coming = False  # a pump will look at _ready
         self._turns = 0  # so many jobs may begin before the next look at the sockets
         self._until = 0.0  # and none after this time
+        self._may_cork = False  # the pump has switched to a worker, and sees when it blocks
+        self._corked: Outlet | None = None
         self._after_poll: Any = self._loop.timer(0)
         self._poller: Poller | None = None  # while a socket is watched
         self._poller_watcher: Any = None
@@ -247,15 +250,36 @@ class GeventRuntime(Runtime):
         try:
             while self._turns > 0:
                 worker = idle.pop() if idle else self._new_worker()
-                worker.called = True
+                worker.called = self._may_cork = True
                 worker.switch()
+                self._may_cork = False
+                if self._corked is not None:  # it has blocked
+                    self._uncork()
                 if now() > self._until:
                     break
         finally:  # also when Ctrl-C came just now
+            self._may_cork = False
             self._turns = 0
             self._pump_coming = bool(ready)
             if ready:
                 self._after_poll.start(self._pump)
+
+    def cork(self, outlet: Outlet) -> bool:
+        if not self._may_cork or self._corked is not None or get_hub_if_exists() is not self.hub:
+            return False
+        self._corked = outlet
+        outlet.cork()
+        return True
+
+    def uncork(self, outlet: Outlet) -> None:
+        if self._corked is outlet:
+            self._corked = None
+        outlet.uncork()
+
+    def _uncork(self) -> None:
+        """Send what a job has gathered that blocks, or that holds the hub up. Any thread."""
+        if (outlet := self._corked) is not None:
+            self.uncork(outlet)
 
     def _new_worker(self) -> _Worker:
         worker = _Worker(self)
@@ -358,7 +382,13 @@ class GeventRuntime(Runtime):
 
     def watch(self, hook: Callable[[float], object]) -> None:
         self.unwatch()
-        self._watchdog = Watchdog(self, hook)
+
+
+        def on_stall(seconds: float) -> None:
+            self._uncork()
+            hook(seconds)
+
+        self._watchdog = Watchdog(self, on_stall)
 
     def unwatch(self) -> None:
         watchdog, self._watchdog = self._watchdog, None

@@ -7,6 +7,7 @@ from typing import Generic
 from typing import TypeVar
 
 from .base import Label
+from .base import Outlet
 from .base import Runtime
 
 T = TypeVar("T")
@@ -14,6 +15,9 @@ T = TypeVar("T")
 BUDGET_ITEMS = 64
 BUDGET_SECONDS = 0.010
 """After this much in one go the others get their turn."""
+
+GATHER_SECONDS = 0.001
+"""An answer waits no longer for others, when the handlers behind it are as quick as those before."""
 
 
 class Mailbox(Generic[T]):
@@ -28,12 +32,14 @@ class Mailbox(Generic[T]):
         on_full: called by the thread whose post filled it.
         on_room: called once after each ``on_full``, when half of the limits is free again. A new ``on_full`` may
             overtake it, so count them.
+        outlet: where ``handle`` sends its answers. Those to a crowd of items are gathered, as long as each is handled
+            quickly; see ``_run_many``.
         label: names the work in log lines.
     """
 
     __slots__ = (
         "_byte_limit", "_bytes_in", "_bytes_out", "_filling", "_full", "_handle", "_items", "_label", "_limit",
-        "_on_full", "_on_room", "_runtime", "_turn",
+        "_on_full", "_on_room", "_outlet", "_quick", "_runtime", "_turn",
     )  # fmt: skip
 
     def __init__(
@@ -45,6 +51,7 @@ class Mailbox(Generic[T]):
         byte_limit: int = 4_000_000,
         on_full: Callable[[], None] | None = None,
         on_room: Callable[[], None] | None = None,
+        outlet: Outlet | None = None,
         label: Label = "",
     ) -> None:
         self._runtime = runtime
@@ -53,6 +60,8 @@ class Mailbox(Generic[T]):
         self._byte_limit = byte_limit
         self._on_full = on_full
         self._on_room = on_room
+        self._outlet = outlet
+        self._quick = True  # nothing took long in the last crowd
         self._label = label
         # A list: an empty deque has half a kilobyte, and taking the first of few costs no more.
         self._items: list[tuple[T, int]] = []
@@ -103,22 +112,51 @@ class Mailbox(Generic[T]):
 
     def _run(self) -> None:
         items = self._items
-        until = 0.0
         try:
-            for _ in range(BUDGET_ITEMS):
-                item, size = items.pop(0)  # there is one: only this worker takes
-                self._bytes_out += size
-                if self._full:
-                    self._look_for_room()
-                if until == 0.0 and items:
-                    until = self._runtime.now() + BUDGET_SECONDS
-                self._handle(item)
-                if not items or self._runtime.now() > until:
-                    return
+            if len(items) == 1:
+                self._handle_next()
+            else:
+                self._run_many()
         finally:  # also after an exception: the next items do not suffer for it
             self._turn.append(True)
             if items:
                 self._begin()
+
+    def _handle_next(self) -> None:
+        item, size = self._items.pop(0)  # there is one: only this worker takes
+        self._bytes_out += size
+        if self._full:
+            self._look_for_room()
+        self._handle(item)
+
+    def _run_many(self) -> None:
+        """Handle items until the budget is used up, and gather the answers.
+
+        An answer may wait for handlers behind it only while those have been quick: not in the run after one that was
+        not, never for long (the runtime, too, sends it when a handler blocks), and only behind items that are there.
+        """
+        items, now = self._items, self._runtime.now
+        outlet = self._outlet if self._quick else None
+        self._quick = True
+        corked = outlet is not None and self._runtime.cork(outlet)
+        before = now()
+        until, send_at = before + BUDGET_SECONDS, before + GATHER_SECONDS
+        try:
+            for _ in range(BUDGET_ITEMS):
+                self._handle_next()
+                after = now()
+                if after - before > GATHER_SECONDS:
+                    self._quick = False
+                if not items or after > until:
+                    return
+                if corked and outlet is not None and after > send_at:
+                    self._runtime.uncork(outlet)
+                    corked = self._quick and self._runtime.cork(outlet)
+                    send_at = after + GATHER_SECONDS
+                before = after
+        finally:
+            if corked and outlet is not None:
+                self._runtime.uncork(outlet)
 
     def _is_over(self, part: int) -> bool:
         """Under the lock: whether the limits, divided by ``part``, are reached."""

@@ -12,6 +12,7 @@ from . import native
 from .base import IDLE_SECONDS
 from .base import Job
 from .base import Label
+from .base import Outlet
 from .base import Runtime
 from .base import Task
 from .base import guarded
@@ -87,6 +88,7 @@ class ThreadRuntime(Runtime):
         self._deputy: Deputy | None = None
         self._trusting_at = 0.0  # not before this time
         self._own_ident = 0  # the I/O thread's, while it runs jobs
+        self._corked: Outlet | None = None
 
     # The verbs
 
@@ -118,6 +120,21 @@ class ThreadRuntime(Runtime):
                 self._ready.append((job, label))
         else:
             self._pool.submit(job, label)
+
+    def cork(self, outlet: Outlet) -> bool:
+        if self._get_ident() != self._own_ident:  # nobody looks on while the pool's threads run jobs
+            return False
+        self._corked = outlet
+        outlet.cork()
+        if self._get_ident() != self._own_ident:  # the deputy looked for _corked behind that, and perhaps too early
+            outlet.uncork()
+            return False
+        return True
+
+    def uncork(self, outlet: Outlet) -> None:
+        if self._corked is outlet:
+            self._corked = None
+        outlet.uncork()
 
     @property
     def active_jobs(self) -> int:
@@ -270,6 +287,8 @@ class ThreadRuntime(Runtime):
         self._deputy = None
         self._trusting_at = self.now() + SUSPICION
         self._own_ident = 0
+        if (outlet := self._corked) is not None:
+            self.uncork(outlet)
         self._hand_out()
         self._run_io()
 

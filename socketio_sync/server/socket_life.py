@@ -128,6 +128,7 @@ class SocketLife:
             byte_limit=4 * options.max_http_buffer_size,
             on_full=conn.pause_reading,
             on_room=conn.resume_reading,
+            outlet=conn,
             label=self._what_runs,
         )
 
