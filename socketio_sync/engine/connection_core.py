@@ -19,7 +19,7 @@ from socketio_sync.exceptions import DisconnectDetails
 from socketio_sync.protocol import engineio_packet as packets
 from socketio_sync.protocol import engineio_session as sessions
 from socketio_sync.protocol.engineio_packet import EncodedPacket
-from socketio_sync.protocol.websocket import text_frame
+from socketio_sync.protocol.websocket import utf8_frame
 
 if TYPE_CHECKING:
     from socketio_sync.engine.engine import Engine
@@ -41,6 +41,8 @@ CLOSE_PACKET = EncodedPacket([""], type=packets.CLOSE, compress=False)
 
 # How long a closing polling session waits for a GET to carry its close packet, in seconds (engine.io, polling.ts).
 CLOSE_TIMEOUT = 30.0
+
+_MESSAGE = packets.MESSAGE.encode()
 
 plain_frames = EncodedPacket.websocket_frames  # not attrgetter: a call of Python by Python costs half
 plain_frames_v3 = attrgetter("websocket_v3")
@@ -155,13 +157,13 @@ class ConnectionCore:
         self.act()
         return sent
 
-    def send_text(self, text: str) -> bool:
+    def send_utf8(self, text: bytes) -> bool:
         """As ``send_packet`` for one text that goes to nobody else: mostly it becomes a frame and nothing besides.
 
         Between ``cork`` and ``uncork`` it may wait for others like it.
         """
         if self._frames is plain_frames:
-            frame = text_frame(packets.MESSAGE + text)
+            frame = utf8_frame(_MESSAGE + text)
             with self.lock:
                 channel = self._channel
                 if channel is not None and not channel.waiting:
@@ -170,7 +172,7 @@ class ConnectionCore:
                     else:
                         channel.write_small(frame)
                     return True
-        return self.send_packet(EncodedPacket((text,)))
+        return self.send_packet(EncodedPacket((text.decode(),)))
 
     def cork(self) -> None:
         """From now on texts may be gathered; any other packet takes along what was."""

@@ -20,6 +20,7 @@ from socketio_sync.protocol.payload import to_plain
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
 _PLACEHOLDER = b'"_placeholder":true'
 _LONGEST_FINITE = 400
+_N = ord("n")
 
 decode = orjson.loads
 """``loads`` for ordinary texts: a ValueError does not mean yet that the text is wrong."""
@@ -43,17 +44,18 @@ def dumps(
         TypeError, ValueError: see :func:`socketio_sync.protocol.payload.to_plain`.
     """
     text = dumps_ordinary(value)
-    return dumps_walked(value, attachments, encode, root, skip) if text is None else text
+    return dumps_walked(value, attachments, encode, root, skip) if text is None else text.decode()
 
 
-def dumps_ordinary(value: Any) -> str | None:
-    """The JSON text by one C call, or None: the value must be walked, for it has something out of the ordinary."""
+def dumps_ordinary(value: Any) -> bytes | None:
+    """The JSON text, as UTF-8, by one C call, or None: the value must be walked, for it has something out of the ordinary."""
     try:
         text = orjson.dumps(value, None, _OPTIONS)
     except TypeError:
         return None
-    # NaN and the infinities come out as null: look at the values only when there is one in the text.
-    return text.decode() if b"null" not in text or is_surely_finite(value) else None
+    # NaN and the infinities come out as null: look at the values only when there is one in the text. To look for one
+    # letter first takes a quarter of the time.
+    return text if _N not in text or b"null" not in text or is_surely_finite(value) else None
 
 
 def dumps_walked(

@@ -70,19 +70,19 @@ class DefaultParser:
             return (f"{type}{head}{dumps(data, encode=self._encode)}",)
         text = dumps_ordinary(data)
         if text is not None:
-            return (f"{type}{head}{text}",)
+            return (f"{type}{head}{text.decode()}",)
         attachments: list[bytes] = []
-        text = dumps_walked(data, attachments, self._encode, "args", 1 if type == EVENT else 0)
+        walked = dumps_walked(data, attachments, self._encode, "args", 1 if type == EVENT else 0)
         if not attachments:
-            return (f"{type}{head}{text}",)
-        return (f"{type + _BINARY_OFFSET}{len(attachments)}-{head}{text}", *attachments)
+            return (f"{type}{head}{walked}",)
+        return (f"{type + _BINARY_OFFSET}{len(attachments)}-{head}{walked}", *attachments)
 
-    def ordinary(self, type: int, nsp: str, data: Any, id: int | None = None) -> str | None:
-        """The text of an EVENT or ACK of ordinary values, without a Packet; None: ``encode`` must look at it."""
+    def ordinary_ack(self, nsp: str, data: Any, id: int) -> bytes | None:
+        """The text, as UTF-8, of an ACK of ordinary values, without a Packet; None: ``encode`` must look at it."""
         text = dumps_ordinary(data)
         if text is None:
             return None
-        return f"{type}{'' if nsp == '/' else nsp + ','}{'' if id is None else id}{text}"
+        return (b"3%d" % id if nsp == "/" else f"3{nsp},{id}".encode()) + text
 
     def decoder(self, max_attachments: int = 10) -> Decoder:
         """Return a decoder for one connection, which refuses packets with more attachments than this."""
@@ -121,7 +121,7 @@ class Decoder:
                     value = decode(data[at:])
                 except ValueError:
                     value = None
-                if value and value[0].__class__ is str and value[0] not in RESERVED_EVENTS:
+                if value and (name := value[0]).__class__ is str and name not in RESERVED_EVENTS:
                     return Packet(EVENT, "/", value, int(digits) if digits else None)
         if self.waiting is not None:
             return self._add_attachment(data)

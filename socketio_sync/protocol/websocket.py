@@ -85,7 +85,11 @@ Event = str | bytes | Ping | Pong | Close
 
 def text_frame(text: str) -> bytes:
     """One text message. Raises UnicodeEncodeError for a lone surrogate, which UTF-8 cannot carry."""
-    payload = text.encode()
+    return utf8_frame(text.encode())
+
+
+def utf8_frame(payload: bytes) -> bytes:
+    """One text message, given as UTF-8."""
     length = len(payload)
     if length <= _LONGEST_SHORT:
         return _TEXT_HEADERS[length] + payload

@@ -347,24 +347,26 @@ class SocketLife:
             log.debug("sent to %r: %s", self, shown(encoded.messages))
         return self.conn.send_packet(encoded, volatile)
 
-    def send_answer(self, id: int, args: tuple[Any, ...], turns: list[bool]) -> bool:
+    def send_answer(self, id: int, args: tuple[Any, ...], turns: list[bool] | None = None) -> bool:
         """Answer an event of the client, unless another answer has taken the only one of ``turns``. False: dropped.
 
         Raises:
             TypeError, ValueError: an argument cannot be sent; the turn is not taken.
         """
         nsp = self.nsp
-        text = None if nsp.ordinary is None else nsp.ordinary(ACK, nsp.name, args, id)
-        answer = nsp.encode(Packet(ACK, nsp.name, args, id)) if text is None else text
-        try:
-            turns.pop()
-        except IndexError:
-            return False
-        if not isinstance(answer, str):
-            return self.send_encoded(answer)
+        text = None if nsp.ordinary_ack is None else nsp.ordinary_ack(nsp.name, args, id)
+        encoded = nsp.encode(Packet(ACK, nsp.name, args, id)) if text is None else None
+        if turns is not None:
+            try:
+                turns.pop()
+            except IndexError:
+                return False
+        if text is None:
+            assert encoded is not None
+            return self.send_encoded(encoded)
         if self._held is not None or self._state is not CONNECTED or log.isEnabledFor(logging.DEBUG):
-            return self.send_encoded(EncodedPacket((answer,)))
-        return self.conn.send_text(answer)
+            return self.send_encoded(EncodedPacket((text.decode(),)))
+        return self.conn.send_utf8(text)
 
     def hold(self, encoded: EncodedPacket) -> bool:
         """Keep a packet back behind the CONNECT reply; False if that is out, or will never be."""
