@@ -216,12 +216,14 @@ class Adapter:
     def broadcast(self, packet: Packet, options: BroadcastOptions) -> None:
         """Send a packet to everyone that the options select: encoded once, and before this returns."""
         encoded = self.nsp.encode(packet, options.compress)
-        sockets = self._selected(options)
         volatile = options.volatile
         quiet = self.nsp.quiet
-        for socket in sockets:
+        watched = []
+        for socket in self._selected(options):
             socket.send_encoded(encoded, volatile, quiet)
-        notify_outgoing(sockets, packet)
+            if socket.has_outgoing:  # looked at while it is in the cache
+                watched.append(socket)
+        notify_outgoing(watched, packet)
 
     def send_to(self, socket: LocalSocket, packet: Packet, options: BroadcastOptions) -> None:
         """Send a packet to one socket of this server; the options' rooms mean nothing."""
@@ -392,6 +394,8 @@ class Adapter:
 
     def _selected(self, options: BroadcastOptions) -> list[LocalSocket]:
         """The connected sockets of this server that the options mean, each once."""
+        if options.rooms is None and not options.except_:
+            return list(self.nsp.sockets.values())
         with self._lock:
             ids = self._index.select(options.rooms, options.except_)
         get = self.nsp.sockets.get

@@ -39,6 +39,8 @@ EVERYBODY = BroadcastOptions()
 class BroadcastMethods:
     """Sending to many. The class that inherits says by ``_target`` from which namespace and with which options."""
 
+    __slots__ = ()
+
     def _target(self) -> tuple[Namespace, BroadcastOptions]:
         raise NotImplementedError
 
@@ -222,6 +224,8 @@ class SocketMethods:
     Of a Socket it needs ``id``, ``nsp``, what ``LocalSocket`` has, ``check_can_wait()``, which raises RuntimeError
     before the socket is accepted, and ``disconnected_error()``, a DisconnectedError with its reason and details.
     """
+
+    __slots__ = ()
 
     def _target(self) -> tuple[Socket, BroadcastOptions]:
         raise NotImplementedError

@@ -74,6 +74,8 @@ class Listeners(Handlers):
 class _CatchAll:
     """What the public on/off methods of servers, namespaces and sockets share. They provide ``_listeners``."""
 
+    __slots__ = ()
+
     _listeners: Listeners
 
     def off(self, event: str, handler: Callable[..., Any] | None = None) -> None:
@@ -164,6 +166,8 @@ class SocketHandlers(_CatchAll):
 
     The class that inherits provides ``_listeners``, a ``Listeners(takes_socket=False)``.
     """
+
+    __slots__ = ()
 
     @overload
     def on(self, event: str, handler: Function, *, ordered: bool | None = None) -> Function: ...

@@ -16,17 +16,14 @@ Value = TypeVar("Value")
 class LiveMapping(Mapping[str, Value]):
     """Looks up in the dict as it is now; iterates over a copy, which nobody changes meanwhile."""
 
-    __slots__ = ("_live",)
+    __slots__ = ("_live", "get")
 
     def __init__(self, live: dict[str, Value]) -> None:
         self._live = live
+        self.get = live.get  # the dict's own, not a function of ours: a broadcast to rooms asks for each socket
 
     def __getitem__(self, key: str) -> Value:
         return self._live[key]
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The value of the key, or ``default``."""
-        return self._live.get(key, default)
 
     def __contains__(self, key: object) -> bool:
         return key in self._live

@@ -41,6 +41,8 @@ class Socket(SocketLife, SocketMethods, SocketHandlers):  # type: ignore[overrid
         recovered: whether it continues an earlier session, with its id, rooms and data.
     """
 
+    __slots__ = ("_handshake",)
+
     def __init__(self, client: ClientConnection, name: str, auth: dict[str, Any]) -> None:
         super().__init__(client, name, auth)
         self._handshake: Handshake | None = None

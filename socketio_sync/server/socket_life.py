@@ -70,7 +70,13 @@ RECOVERABLE_REASONS = frozenset(
 )
 
 
-class SocketLife:
+class _Hot:
+    """What a broadcast needs of each socket, in one cache line: the slots of a base come first in memory."""
+
+    __slots__ = ("_held", "_state", "conn", "has_outgoing")
+
+
+class SocketLife(_Hot):
     """The half of a Socket that the package uses.
 
     Attributes:
@@ -83,9 +89,34 @@ class SocketLife:
         has_outgoing: whether anybody ever looked at what is emitted to this socket.
     """
 
-    running = "connect"
-    has_outgoing = False
-    _closes_behind = False
+    __slots__ = (
+        "__dict__",  # of the user's attributes
+        "__weakref__",
+        "_acks",
+        "_closes_behind",
+        "_details",
+        "_early_rooms",
+        "_issued",
+        "_last_rooms",
+        "_loose",
+        "_mailbox",
+        "_own_listeners",
+        "_ready",
+        "_reason",
+        "auth",
+        "chain",
+        "client",
+        "data",
+        "id",
+        "middlewares",
+        "name",
+        "nsp",
+        "pid",
+        "position",
+        "recovered",
+        "running",
+        "server",
+    )
 
     # Set in the first job of the mailbox, before the user sees the socket. The chain has the handlers of its events:
     # its namespace's, then its own if there are any.
@@ -99,6 +130,8 @@ class SocketLife:
         self.client = client
         self.server: Server = client.server
         self.conn: Connection = conn
+        self.has_outgoing = False
+        self.running = "connect"
         self.id = ""
         self.name = name
         self.auth = auth
@@ -120,6 +153,7 @@ class SocketLife:
         self._details: DisconnectDetails | None = None
         self._own_listeners: Listeners | None = None
         self._acks: PendingAcks | None = None
+        self._closes_behind = False
         self._loose = 0  # events that run beside the queue
         self._mailbox: Mailbox[Any] = Mailbox(
             conn.runtime,
