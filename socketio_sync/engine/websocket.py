@@ -184,9 +184,13 @@ def _connect(
     if ended is not None:
         transport.channel.on_closed = ended.set
     if not peer.upgraded:
-        with connection.lock:
-            transport.channel.write(switching_head(request, headers + extra))
-    if begin(transport):
+        with connection.lock:  # in one piece with the open packet, which ``begin`` sends
+            transport.channel.cork()
+            transport.channel.write_small(switching_head(request, headers + extra))
+    begun = begin(transport)
+    with connection.lock:
+        transport.channel.uncork()
+    if begun:
         transport.channel.start(ahead)
     else:
         transport.end(None)

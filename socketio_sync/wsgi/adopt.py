@@ -103,7 +103,8 @@ class ServerPeer:
         else:
             taken = _swap(self._sock, spare)
             taken.setblocking(False)
-            _no_delay(taken)
+            if isinstance(self._sock, int):
+                _no_delay(taken)
         self.spare = spare
         ahead = _read_ahead(self._reader)
         if self.upgraded and self._environ is not None:
@@ -285,13 +286,13 @@ def _has_left(sock: Any) -> bool:
 
 
 def _no_delay(sock: Any) -> None:
-    if isinstance(sock, int) or sock.family not in (socket.AF_INET, socket.AF_INET6):
+    if isinstance(sock, int):
         return
     try:
         # Some servers write header and body apart: with Nagle's algorithm the body waits for the client's delayed ACK.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError:
-        pass  # the client is gone; the next read or write will tell
+        pass  # no TCP socket; or the client is gone, and the next read or write will tell
 
 
 def _swap(sock: Any, spare: Spare) -> socket.socket:
