@@ -25,6 +25,7 @@ from .base import job_failed
 from .base import label_text
 from .channel import Channel
 from .events import Event
+from .poller import CROWD
 from .poller import READ
 from .poller import WRITE
 from .poller import Poller
@@ -237,7 +238,7 @@ class GeventRuntime(Runtime):
             self._pump_coming = True
             call_in_hub(self.hub, self._pump)
 
-    def _pump(self) -> None:
+    def _pump(self, until: float = 0.0) -> None:
         """In the hub: let a worker run the jobs that are ready; when one blocks, the next worker goes on.
 
         What they submit meanwhile, themselves again for instance, comes after the next look at the sockets: a callback
@@ -245,7 +246,7 @@ class GeventRuntime(Runtime):
         a while the rest comes then as well.
         """
         ready, idle, now = self._ready, self._idle, self.now
-        self._until = now() + PUMP_SECONDS
+        self._until = until or now() + PUMP_SECONDS
         self._turns = len(ready)
         try:
             while self._turns > 0:
@@ -261,7 +262,7 @@ class GeventRuntime(Runtime):
             self._may_cork = False
             self._turns = 0
             self._pump_coming = bool(ready)
-            if ready:
+            if ready and not self._after_poll.active:
                 self._after_poll.start(self._pump)
 
     def cork(self, outlet: Outlet) -> bool:
@@ -340,11 +341,14 @@ class GeventRuntime(Runtime):
         poller = self._poller
         if poller is None:
             return
-        self._pump_coming = True
-        try:
-            poller.serve(poller.poll(0))
-        finally:  # also when Ctrl-C came just now: without a pump no job would run any more
-            self._pump()
+        ready = poller.poll(0)
+        until = self.now() + PUMP_SECONDS
+        for start in range(0, len(ready), CROWD):
+            self._pump_coming = True
+            try:
+                poller.serve(ready[start : start + CROWD])
+            finally:  # also when Ctrl-C came just now: without a pump no job would run any more
+                self._pump(until)
 
     def _close_poller(self) -> None:
         if self._poller is not None:

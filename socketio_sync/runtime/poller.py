@@ -19,6 +19,10 @@ BATCH = 128
 """The most descriptors that are looked at in one go; the others come in the next."""
 
 
+CROWD = 16
+"""After reading so many the jobs that came up are run: what was decoded is in the cache still, and not much is alive."""
+
+
 class Pollable(Protocol):
     """What can be watched; a Channel."""
 

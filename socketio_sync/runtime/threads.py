@@ -19,6 +19,7 @@ from .base import guarded
 from .channel import Channel
 from .deputy import Deputy
 from .events import Event
+from .poller import CROWD
 from .poller import READ
 from .poller import WRITE
 from .poller import Poller
@@ -234,24 +235,29 @@ class ThreadRuntime(Runtime):
             self._awake = False  # from here on a newcomer sends a byte
             ready = poller.poll(self._patience())
             self._awake = True
+            until = self.now() + BUDGET
+            while len(ready) > CROWD:
+                poller.serve(ready[:CROWD])
+                del ready[:CROWD]
+                if self._ready and not self._run_ready(worker, until):
+                    return False  # the others that are ready will be reported to whom leads now
             poller.serve(ready)
             self._make_calls()
             self.timers.turn()
-            if self._ready and not self._run_ready(worker):
+            if self._ready and not self._run_ready(worker, until):
                 return False
             if self._is_needed():
                 needed_at = self.now()
             elif (self._stopped or self.now() - needed_at >= IDLE_SECONDS) and self._end_io():
                 return True
 
-    def _run_ready(self, worker: Worker) -> bool:
+    def _run_ready(self, worker: Worker, until: float) -> bool:
         """Run the jobs that came up, or have the pool run them. False: this is no longer the I/O thread."""
         deputy = self._trusted_deputy()
         if deputy is None or not self._pool.enter(worker):
             self._hand_out()
             return True
         ready, now = self._ready, self.now
-        until = now() + BUDGET
         self._io_ident, self._own_ident = 0, worker.ident
         while ready and not self._stopped:
             worker.job, worker.label = ready.popleft()  # before the deputy may hand out what is there
