@@ -264,6 +264,58 @@ class TestWriting:
         pair.write(b"too late")
 
 
+class TestGathering:
+    def test_small_writes_leave_together(self, runtime: Runtime) -> None:
+        # Where the kernel keeps apart what was sent apart.
+        pair = Pair(runtime, socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        for corked in (False, True):
+            with pair.lock:
+                if corked:
+                    pair.channel.cork()
+                for data in (b"a", b"b", b"c"):
+                    pair.channel.write_small(data)
+                pair.channel.uncork()
+        assert [pair.peer.recv(10) for _ in range(4)] == [b"a", b"b", b"c", b"abc"]
+        pair.close()
+
+    def test_any_other_write_takes_them_along(self, pair: Pair) -> None:
+        with pair.lock:
+            pair.channel.cork()
+            pair.channel.write_small(b"a")
+            pair.channel.write(b"b")
+            pair.channel.write_small(b"c")
+            pair.channel.write_small(b"d" * 5000)
+        assert receive_exactly(pair.peer, 5003) == b"abc" + b"d" * 5000
+
+    def test_without_a_cork_nothing_waits(self, pair: Pair) -> None:
+        with pair.lock:
+            pair.channel.write_small(b"a")
+            pair.channel.cork()
+            pair.channel.cork()
+            pair.channel.write_small(b"b")
+            pair.channel.uncork()
+            pair.channel.uncork()
+            pair.channel.write_small(b"c")
+        assert receive_exactly(pair.peer, 3) == b"abc"
+
+    def test_a_closed_channel_forgets_them(self, pair: Pair) -> None:
+        with pair.lock:
+            pair.channel.cork()
+            pair.channel.write_small(b"a")
+        pair.channel.abort()
+        with pair.lock:
+            pair.channel.uncork()
+        assert receive_exactly(pair.peer, 1) == b""
+
+    def test_they_come_behind_what_waits(self, pair: Pair) -> None:
+        pair.write(BIG)
+        with pair.lock:
+            pair.channel.cork()
+            pair.channel.write_small(b"end")
+            pair.channel.uncork()
+        assert receive_exactly(pair.peer, len(BIG) + 3) == BIG + b"end"
+
+
 class TestEnds:
     def test_finish_flushes_and_waits_for_the_other_side(self, runtime: Runtime) -> None:
         pair = Pair(runtime)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from threading import Barrier
 from threading import Thread
 
@@ -257,3 +258,102 @@ def test_a_closed_mailbox_does_not_keep_its_owner_alive(runtime: Runtime) -> Non
     owner.mailbox.close()
     del owner
     assert gone() is None
+
+
+class Outlet:
+    """Remembers, beside what is handled, when it was corked."""
+
+    def __init__(self) -> None:
+        self.calls: list[object] = []
+
+    def cork(self) -> None:
+        self.calls.append("cork")
+
+    def uncork(self) -> None:
+        self.calls.append("uncork")
+
+
+def run_in_io_thread(runtime: Runtime, fn: Callable[[], object]) -> None:
+    """As input comes, so that the runtime may look on while the jobs run."""
+    done = runtime.event()
+
+    def run() -> None:
+        fn()
+        done.set()
+
+    runtime.call_soon(run)
+    assert done.wait(scaled(5))
+    assert runtime.wait_idle(scaled(10))
+
+
+def test_what_a_crowd_sends_is_gathered_and_what_one_sends_is_not(runtime: Runtime) -> None:
+    outlet = Outlet()
+    mailbox: Mailbox[object] = Mailbox(runtime, outlet.calls.append, outlet=outlet)
+    run_in_io_thread(runtime, lambda: [mailbox.post(number) for number in range(3)])
+    run_in_io_thread(runtime, lambda: mailbox.post(3))
+    assert outlet.calls == ["cork", 0, 1, 2, "uncork", 3]
+
+
+def test_nothing_is_gathered_after_a_crowd_in_which_one_took_long(runtime: Runtime) -> None:
+    outlet = Outlet()
+
+    def handle(item: float) -> None:
+        outlet.calls.append(item)
+        until = runtime.now() + item
+        while runtime.now() < until:
+            pass
+
+    mailbox = Mailbox(runtime, handle, outlet=outlet)
+    run_in_io_thread(runtime, lambda: [mailbox.post(seconds) for seconds in (0, 0.002, 0)])
+    assert outlet.calls == ["cork", 0, 0.002, "uncork", 0]
+    outlet.calls.clear()
+    run_in_io_thread(runtime, lambda: [mailbox.post(0) for _ in range(2)])
+    assert outlet.calls == [0, 0]
+    outlet.calls.clear()
+    run_in_io_thread(runtime, lambda: [mailbox.post(0) for _ in range(2)])
+    assert outlet.calls == ["cork", 0, 0, "uncork"]
+
+
+def test_who_blocks_keeps_nothing_back(runtime: Runtime) -> None:
+    outlet = Outlet()
+    go = runtime.event()
+
+    def handle(item: int) -> None:
+        if item == 1:
+            go.wait(scaled(5))
+        outlet.calls.append(item)
+
+    mailbox = Mailbox(runtime, handle, outlet=outlet)
+    posted = runtime.event()
+
+    def post() -> None:
+        for number in range(3):
+            mailbox.post(number)
+        posted.set()
+
+    runtime.call_soon(post)
+    assert posted.wait(scaled(5))
+    deadline = runtime.now() + scaled(5)
+    while outlet.calls != ["cork", 0, "uncork"] and runtime.now() < deadline:
+        runtime.sleep(0.001)
+    assert outlet.calls == ["cork", 0, "uncork"]
+    go.set()
+    assert runtime.wait_idle(scaled(5))
+    assert [call for call in outlet.calls if isinstance(call, int)] == [0, 1, 2]
+    assert outlet.calls.count("cork") == 1  # nobody looks on any more
+
+
+def test_a_failure_amid_a_crowd_keeps_nothing_back(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    outlet = Outlet()
+
+    def handle(item: int) -> None:
+        outlet.calls.append(item)
+        if item == 1:
+            raise ValueError("as asked for")
+
+    mailbox = Mailbox(runtime, handle, outlet=outlet)
+    run_in_io_thread(runtime, lambda: [mailbox.post(number) for number in range(4)])
+    assert outlet.calls[:4] == ["cork", 0, 1, "uncork"]
+    assert [call for call in outlet.calls if isinstance(call, int)] == [0, 1, 2, 3]
+    assert outlet.calls.count("cork") == outlet.calls.count("uncork")
+    assert "as asked for" in caplog.text
