@@ -48,7 +48,7 @@ def dumps(
 
 
 def dumps_ordinary(value: Any) -> bytes | None:
-    """The JSON text, as UTF-8, by one C call, or None: the value must be walked, for it has something out of the ordinary."""
+    """The JSON text as UTF-8, by one C call, or None: the value must be walked, for it has something unusual."""
     try:
         text = orjson.dumps(value, None, _OPTIONS)
     except TypeError:

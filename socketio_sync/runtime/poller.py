@@ -20,7 +20,7 @@ BATCH = 128
 
 
 CROWD = 16
-"""After reading so many the jobs that came up are run: what was decoded is in the cache still, and not much is alive."""
+"""After reading so many, the jobs that came up are run: what was decoded is in the cache still, and little is alive."""
 
 
 class Pollable(Protocol):

@@ -164,10 +164,12 @@ class NamespaceHandlers(_CatchAll):
 class SocketHandlers(_CatchAll):
     """``on`` and its family for a Socket: handlers get what the client sent.
 
-    The class that inherits provides ``_listeners``, a ``Listeners(takes_socket=False)``.
+    The class that inherits provides ``_listeners``, a ``Listeners(takes_socket=False)``, and ``has_outgoing``.
     """
 
     __slots__ = ()
+
+    has_outgoing: bool
 
     @overload
     def on(self, event: str, handler: Function, *, ordered: bool | None = None) -> Function: ...
@@ -215,15 +217,17 @@ class SocketHandlers(_CatchAll):
 
     def on_any_outgoing(self, handler: Function) -> Function:
         """Have ``handler(event, *args)`` see what is emitted to this socket, broadcasts too, acks not."""
-        self.has_outgoing = True
-        self._listeners.add_any(handler, outgoing=True)
+        self._see_outgoing(handler, first=False)
         return handler
 
     def prepend_any_outgoing(self, handler: Function) -> Function:
         """As ``on_any_outgoing``, before those that are there."""
-        self.has_outgoing = True
-        self._listeners.add_any(handler, first=True, outgoing=True)
+        self._see_outgoing(handler, first=True)
         return handler
+
+    def _see_outgoing(self, handler: Callable[..., Any], first: bool) -> None:
+        self.has_outgoing = True  # type: ignore[misc]  # a slot of the class that inherits
+        self._listeners.add_any(handler, first=first, outgoing=True)
 
     def off_any_outgoing(self, handler: Callable[..., Any] | None = None) -> None:
         """Forget one function registered with ``on_any_outgoing``, or all."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from collections.abc import KeysView
 from collections.abc import Mapping
 from collections.abc import ValuesView
-from typing import Any
 from typing import TypeVar
 
 Value = TypeVar("Value")
@@ -20,7 +19,8 @@ class LiveMapping(Mapping[str, Value]):
 
     def __init__(self, live: dict[str, Value]) -> None:
         self._live = live
-        self.get = live.get  # the dict's own, not a function of ours: a broadcast to rooms asks for each socket
+        # The dict's own, not a function of ours: a broadcast to rooms asks for each socket.
+        self.get = live.get  # type: ignore[method-assign]
 
     def __getitem__(self, key: str) -> Value:
         return self._live[key]

@@ -75,6 +75,8 @@ class _Hot:
 
     __slots__ = ("_held", "_state", "conn", "has_outgoing")
 
+    has_outgoing: bool
+
 
 class SocketLife(_Hot):
     """The half of a Socket that the package uses.
