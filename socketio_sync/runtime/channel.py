@@ -360,7 +360,7 @@ class Channel(_Hot):
 
     def _discard_input(self) -> None:
         try:
-            if self.sock.recv(MAX_READ_SIZE):
+            if self.sock.recv(READ_SIZE):  # a larger buffer would be mapped and unmapped each time
                 return
         except (BlockingIOError, InterruptedError):
             return

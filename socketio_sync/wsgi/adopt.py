@@ -38,6 +38,7 @@ _SERVERS = (
     # Django's runserver
     ("wsgi.input _read __self__ raw _sock", "wsgi.input _read __self__"),
 )
+_RESPONSE = 4096  # more bytes than a response without body has
 _ESTABLISHED = 1  # tcpi_state, include/net/tcp_states.h
 # uWSGI has a descriptor, and a module instead of an environ entry; see _uwsgi_descriptor. What it has read ahead stays
 # in its C code: lost for a client that sends frames before our 101, which RFC 6455 (4.1) forbids.
@@ -156,7 +157,7 @@ class Spare:
             return
         try:
             # Closed with something unread it would be a connection reset for the server.
-            while sock.recv(65536):
+            while len(sock.recv(_RESPONSE)) == _RESPONSE:
                 pass
         except OSError:
             pass
@@ -304,7 +305,7 @@ def _swap(sock: Any, spare: Spare) -> socket.socket:
             sock._sock = sock._gevent_sock_class(dead.family, dead.type, dead.proto, dead.detach())
             sock._sock.setblocking(False)
             # The number of the descriptor stays with us: nothing registered in gevent's loop becomes stale.
-            return _native(raw.detach())
+            return _native(raw.detach(), raw.family, raw.type, raw.proto)
         descriptor = sock if isinstance(sock, int) else sock.fileno()
         ours = os.dup(descriptor)
         os.dup2(dead.fileno(), descriptor, inheritable=False)
@@ -313,11 +314,14 @@ def _swap(sock: Any, spare: Spare) -> socket.socket:
         dead.close()
 
 
-def _native(descriptor: int) -> socket.socket:
-    """A socket object of the interpreter's own class, also in a process that gevent has patched."""
+def _native(descriptor: int, family: int = -1, type: int = -1, proto: int = -1) -> socket.socket:
+    """A socket object of the interpreter's own class, also in a process that gevent has patched.
+
+    What is not told of the descriptor the kernel is asked for.
+    """
     monkey = sys.modules.get("gevent.monkey")
     cls = socket.socket if monkey is None else monkey.get_original("socket", "socket")
-    native: socket.socket = cls(fileno=descriptor)
+    native: socket.socket = cls(family, type, proto, descriptor)
     return native
 
 
