@@ -6,6 +6,7 @@ that cannot be had is left out, and the report says why.
 
     python -m benchmarks --list                                        what there is
     python -m benchmarks --rounds 3 --output docs/performance          the report: everything, most of an hour
+    python -m benchmarks --rounds 3 --brief --output docs/performance  the same, but once where no bar asks
     python -m benchmarks -w ack -w broadcast-1000 -s ours -s node      a part, in some seconds; prints the table
     python -m benchmarks -w ack -s ours --profile                      where the time goes, line by line
     python -m benchmarks --quick                                       does it work at all? The figures mean nothing
@@ -26,6 +27,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import bars
 from benchmarks import machine
 from benchmarks import measure
 from benchmarks import report
@@ -45,6 +47,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("-r", "--rounds", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3, help="of each measured window (default 3)")
     parser.add_argument("--warm-up", type=float, default=2, help="seconds of load before it (default 2)")
+    parser.add_argument("--brief", action="store_true", help="after the first round, only what a bar is about")
     parser.add_argument("--quick", action="store_true", help="few clients and half a second each")
     parser.add_argument("--profile", action="store_true", help="after each window of ours, one more under py-spy")
     parser.add_argument("--cores", default=None, help="SERVER,LOAD: the cores to use (default: the first two)")
@@ -100,10 +103,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "missing": missing,
         "runs": [],  # the last, see ``save``
     }
+    needed = bars.runs()
     for number in range(options.rounds):
         for workload in chosen:
             for server in found:
                 if server.name not in workload.servers and not (options.server and options.workload):
+                    continue
+                if options.brief and number and (workload.name, server.name) not in needed:
                     continue
                 results["runs"].append(one(workload, server, settings) | {"round": number, "server": server.name})
                 if options.output:

@@ -65,6 +65,13 @@ class Processes:
         """Seconds of CPU time so far: utime and stime of /proc, which rounds to 10 ms, to the nanosecond."""
         return sum(time.clock_gettime((~pid << 3) | CPU_CLOCK) for pid in self.pids())
 
+    def kernel(self) -> float:
+        """Seconds of it in the kernel, to 10 ms (proc_pid_stat(5), field 15)."""
+        ticks = 0
+        for pid in self.pids():
+            ticks += int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def memory(self) -> int:
         """Proportional set size in bytes: pages that processes share are counted once."""
         total = 0
@@ -210,14 +217,14 @@ def _window(processes: Processes, load: Load, settings: Settings, warm_up: float
 def _costs(processes: Processes, load: Load, settings: Settings, seconds: float) -> dict[str, Any]:
     cores = {"server": settings.server_core, "load": settings.load_core}
     busy = {side: busy_seconds(core) for side, core in cores.items()}
-    began, cpu = time.monotonic(), processes.cpu()
+    began, cpu, kernel = time.monotonic(), processes.cpu(), processes.kernel()
     ran = load.run(seconds)
     took = time.monotonic() - began
     shares = {f"{side}_core_share": (busy_seconds(core) - busy[side]) / took for side, core in cores.items()}
     time.sleep(SETTLE)
-    spent = processes.cpu() - cpu
+    spent, in_kernel = processes.cpu() - cpu, processes.kernel() - kernel
     messages = ran["messages"]
     if not messages:
         raise Failed("no message did its round")
-    costs = {"cpu": spent / messages * 1e6, "cpu_share": spent / took}
+    costs = {"cpu": spent / messages * 1e6, "cpu_share": spent / took, "kernel_share": in_kernel / spent}
     return ran | shares | costs | {"load_cpu": ran["load_cpu"] / messages * 1e6, "load_share": ran["load_cpu"] / took}

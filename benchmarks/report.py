@@ -23,6 +23,7 @@ CROWD = 1000
 COLUMNS = [
     "server",
     "CPU µs",
+    "in kernel",
     "of Node",
     "spread",
     "cold µs",
@@ -106,6 +107,7 @@ def row(figures: Figures, workload: workloads.Workload, server: str) -> list[str
     return [
         servers.BY_NAME[server].label + (" *" if figures.disturbed(workload.name, server) else ""),
         cell("cpu", 1 if (own or 0) < 1000 else 0),
+        cell("kernel_share", 0, 0.01) + "%" if figures(workload.name, server, "kernel_share") is not None else "",
         f"{own / node:.2f}" if own and node else "",
         f"{(max(values) - min(values)) / statistics.median(values):.0%}" if len(values) > 1 else "",
         cell("cold_cpu", 1 if (own or 0) < 1000 else 0),
@@ -202,7 +204,7 @@ def page(results: dict[str, Any], drawn: Sequence[str] = ()) -> str:
     for workload, cells, notes in rows(figures):
         lines += _title(workload.title[0].upper() + workload.title[1:], "~")
         lines += [f"``{workload.load}``; CPU of the server for one {workload.unit}.", ""]
-        lines += _list_table(COLUMNS, cells, "28" + " 8" * 11)
+        lines += _list_table(COLUMNS, cells, "28" + " 8" * (len(COLUMNS) - 1))
         lines += [line for note in notes for line in (_plain(note), "")]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -215,7 +217,8 @@ PLOTS = {
 }
 
 _LEGEND = f"""\
-*spread* is the difference of the largest and the smallest of the rounds' values, in parts of their median; *cold µs* is
+*in kernel* is the share of the CPU time that the system took, for calls that every server makes, and for what
+loopback does in them: the way through both ends of TCP up to the load generator's wake-up. *spread* is the difference of the largest and the smallest of the rounds' values, in parts of their median; *cold µs* is
 the CPU time while warming up, when just-in-time compilers have yet to work. *load µs* is the CPU time of the load
 generator for one message, *its core* how busy its core was with anything; above {BUSIEST_LOAD:.0%} a round counts only
 if no other is better, and \\* says so. A client's memory and the CPU time of its connecting are those of the whole

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks import bars
 from benchmarks import report
+from benchmarks import workloads
 
 QUIET = {"errors": 0, "lost": 0, "unanswered": 0, "load_core_share": 0.3, "load_share": 0.3}
 
@@ -53,11 +55,19 @@ def test_growth_compares_with_nodes_growth() -> None:
 
 
 def test_the_page_has_every_row() -> None:
-    page = report.page(results(run("ours", 10, rate=1000, p50=10, p99=20), run("node", 20)))
+    page = report.page(results(run("ours", 10, rate=1000, p50=10, p99=20, kernel_share=0.4), run("node", 20)))
     assert "Bun was left out: no npm." in page
-    assert "   * - ours, gunicorn gevent\n     - 10.0\n     - 0.50\n" in page
+    assert "   * - ours, gunicorn gevent\n     - 10.0\n     - 40%\n     - 0.50\n" in page
 
 
 def test_what_failed_programs_said_is_shown_as_it_is() -> None:
     page = report.page(results({"workload": "ack", "server": "ours", "failed": "it said *warnings* of `x_`"}))
     assert r"1 of the runs failed: it said \*warnings\* of \`x\_\`" in page
+
+
+def test_a_brief_run_repeats_what_the_bars_are_about() -> None:
+    needed = bars.runs()
+    assert {("ack", "ours"), ("ack", "node"), ("polling", "pysio-gunicorn"), ("broadcast-8000", "bun")} <= needed
+    assert ("rooms", "bun") not in needed
+    known = {(workload.name, server) for workload in workloads.WORKLOADS for server in workload.servers}
+    assert needed <= known
