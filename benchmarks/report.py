@@ -217,11 +217,12 @@ PLOTS = {
 }
 
 _LEGEND = f"""\
-*in kernel* is the share of the CPU time that the system took, for calls that every server makes, and for what
-loopback does in them: the way through both ends of TCP up to the load generator's wake-up. *spread* is the difference of the largest and the smallest of the rounds' values, in parts of their median; *cold µs* is
-the CPU time while warming up, when just-in-time compilers have yet to work. *load µs* is the CPU time of the load
-generator for one message, *its core* how busy its core was with anything; above {BUSIEST_LOAD:.0%} a round counts only
-if no other is better, and \\* says so. A client's memory and the CPU time of its connecting are those of the whole
+*in kernel* is the share of the CPU time that the system took: for calls that every server makes, and for what loopback
+does in them, the whole way through both ends of TCP up to the load generator's wake-up. *spread* is the difference of
+the largest and the smallest of the rounds' values, in parts of their median; *cold µs* is the CPU time while warming
+up, when just-in-time compilers have yet to work. *load µs* is the CPU time of the load generator for one message, *its
+core* how busy its core was with anything; above {BUSIEST_LOAD:.0%} a round counts only if no other is better, and
+\\* says so. A client's memory and the CPU time of its connecting are those of the whole
 crowd, from before the first connect until after the last."""
 
 
