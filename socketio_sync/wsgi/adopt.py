@@ -13,6 +13,8 @@ import _socket
 import os
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from typing import Literal
 
@@ -92,6 +94,15 @@ class ServerPeer:
             return threads
         return 1 if self._environ.get("wsgi.multithread") is False else None
 
+    @property
+    def give_back(self) -> Callable[[socket.socket], None] | None:
+        """How the server serves the socket further after ``take``; None where it could not, or has read too far."""
+        if self._sock is None or self._environ is None or self._environ.get("gunicorn.socket") is not self._sock:
+            return None
+        if getattr(self._reader, "buf", None) is None or self._reader.buf.getvalue():
+            return None
+        return _gunicorns_way_back(self._sock)
+
     def take(self) -> tuple[socket.socket, bytes]:
         """The client's socket, non-blocking, and what the server had read of it behind the request."""
         if self._sock is None:
@@ -163,6 +174,18 @@ class Spare:
 
     def __del__(self) -> None:
         self.close()
+
+
+class _Listener:
+    """What gunicorn needs of its listening socket to serve a connection: the name, which a closed one cannot tell."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: Any) -> None:
+        self._name = name
+
+    def getsockname(self) -> Any:
+        return self._name
 
 
 class HeldSocket:
@@ -282,6 +305,47 @@ def _has_left(sock: Any) -> bool:
     except OSError:
         return True
     return state[0] != _ESTABLISHED
+
+
+def _gunicorns_way_back(sock: Any) -> Callable[[socket.socket], None] | None:
+    """For the gevent worker itself, on plain HTTP/1.1 with keep-alive: all else looks at a connection's beginning."""
+    worker = gunicorn_worker()
+    module = sys.modules.get("gunicorn.workers.ggevent")
+    if worker is None or module is None or type(worker) is not module.GeventWorker:
+        return None
+    code = getattr(worker.handle, "__code__", None)
+    if code is None or code.co_varnames[: code.co_argcount] != ("self", "listener", "client", "addr"):
+        return None
+    cfg = worker.cfg
+    proxied = getattr(cfg, "proxy_protocol", False) not in (False, "off")
+    if cfg.keepalive <= 0 or cfg.is_ssl or proxied or getattr(cfg, "protocol", "http") != "http":
+        return None
+    if "h2" in getattr(cfg, "http_protocols", ()):
+        return None
+    listener = _listener_of(worker.sockets, sock)
+    return None if listener is None else partial(_serve_with_gunicorn, worker, listener)
+
+
+def _listener_of(listeners: list[Any], sock: Any) -> _Listener | None:
+    """The one that a connection came by."""
+    ours = sock.getsockname()
+    for listener in listeners:
+        name = listener.getsockname()
+        wild = sock.family == listener.family and name[1:2] == ours[1:2] and name[0] in ("0.0.0.0", "::")
+        if name == ours or wild:
+            return _Listener(name)
+    return None
+
+
+def _serve_with_gunicorn(worker: Any, listener: Any, sock: socket.socket) -> None:
+    from gevent.socket import socket as gevent_socket
+
+    try:
+        address = sock.getpeername()
+    except OSError:
+        sock.close()  # the client is gone
+        return
+    worker.handle(listener, gevent_socket(sock.family, sock.type, sock.proto, fileno=sock.detach()), address)
 
 
 def _no_delay(sock: Any) -> None:
