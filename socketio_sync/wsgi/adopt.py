@@ -97,11 +97,12 @@ class ServerPeer:
     @property
     def give_back(self) -> Callable[[socket.socket], None] | None:
         """How the server serves the socket further after ``take``; None where it could not, or has read too far."""
-        if self._sock is None or self._environ is None or self._environ.get("gunicorn.socket") is not self._sock:
+        if self.kind != "adopt" or self._environ is None:
             return None
-        if getattr(self._reader, "buf", None) is None or self._reader.buf.getvalue():
-            return None
-        return _gunicorns_way_back(self._sock)
+        handle = self._environ.get("socketio_sync.handle")
+        if self._environ.get("gunicorn.socket") is self._sock and _has_read_no_further(self._reader):
+            handle = _gunicorns_handle(self._sock)
+        return None if handle is None else partial(_serve_further, handle)
 
     def take(self) -> tuple[socket.socket, bytes]:
         """The client's socket, non-blocking, and what the server had read of it behind the request."""
@@ -307,8 +308,16 @@ def _has_left(sock: Any) -> bool:
     return state[0] != _ESTABLISHED
 
 
-def _gunicorns_way_back(sock: Any) -> Callable[[socket.socket], None] | None:
-    """For the gevent worker itself, on plain HTTP/1.1 with keep-alive: all else looks at a connection's beginning."""
+def _has_read_no_further(reader: Any) -> bool:
+    """Whether gunicorn's unreader holds nothing of the next request. Of other readers it cannot be known yet."""
+    return hasattr(reader, "buf") and not reader.buf.getvalue()
+
+
+def _gunicorns_handle(sock: Any) -> Callable[[Any, Any], None] | None:
+    """What serves a new connection: for the gevent worker itself, on plain HTTP/1.1 with keep-alive.
+
+    All else looks at a connection's beginning, or does not serve it longer than for one request.
+    """
     worker = gunicorn_worker()
     module = sys.modules.get("gunicorn.workers.ggevent")
     if worker is None or module is None or type(worker) is not module.GeventWorker:
@@ -323,7 +332,7 @@ def _gunicorns_way_back(sock: Any) -> Callable[[socket.socket], None] | None:
     if "h2" in getattr(cfg, "http_protocols", ()):
         return None
     listener = _listener_of(worker.sockets, sock)
-    return None if listener is None else partial(_serve_with_gunicorn, worker, listener)
+    return None if listener is None else partial(worker.handle, listener)
 
 
 def _listener_of(listeners: list[Any], sock: Any) -> _Listener | None:
@@ -337,7 +346,7 @@ def _listener_of(listeners: list[Any], sock: Any) -> _Listener | None:
     return None
 
 
-def _serve_with_gunicorn(worker: Any, listener: Any, sock: socket.socket) -> None:
+def _serve_further(handle: Callable[[Any, Any], None], sock: socket.socket) -> None:
     from gevent.socket import socket as gevent_socket
 
     try:
@@ -345,7 +354,7 @@ def _serve_with_gunicorn(worker: Any, listener: Any, sock: socket.socket) -> Non
     except OSError:
         sock.close()  # the client is gone
         return
-    worker.handle(listener, gevent_socket(sock.family, sock.type, sock.proto, fileno=sock.detach()), address)
+    handle(gevent_socket(sock.family, sock.type, sock.proto, fileno=sock.detach()), address)
 
 
 def _no_delay(sock: Any) -> None:
