@@ -71,11 +71,14 @@ def test_an_official_client_holds_its_session(start: Start, server: str, library
     run_to_its_end(*node("session.js", start(server), library, mode))
 
 
-@pytest.mark.parametrize("mode", ["polling", "upgrade"])
 @every_library
-def test_an_official_client_holds_its_session_behind_gunicorn(gunicorn: Running, library: str, mode: str) -> None:
-    """Where a client's TCP connection goes from the web server to us and back."""
-    run_to_its_end(*node("session.js", f"http://127.0.0.1:{gunicorn.port}", library, mode))
+def test_an_official_client_keeps_its_connections(gunicorn: Running, library: str) -> None:
+    """They go from the web server to us and back, while the agent uses them for several clients in turns."""
+    before = gunicorn.log.count("transport=polling")
+    run_to_its_end(*node("session.js", f"http://127.0.0.1:{gunicorn.port}", library, "polling"))
+    between = gunicorn.log.count("transport=polling")
+    run_to_its_end(*node("session.js", f"http://127.0.0.1:{gunicorn.port}", library, "kept"))
+    assert gunicorn.log.count("transport=polling") - between < (between - before) * 0.7
     assert gunicorn.trouble() == []
 
 
