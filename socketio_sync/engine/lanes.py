@@ -18,6 +18,7 @@ from typing import Literal
 from socketio_sync.engine.http import GiveBack
 from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
+from socketio_sync.protocol import engineio_session as sessions
 from socketio_sync.protocol.http_request import read_request
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 # How long a connection is kept without a request, in seconds: longer than nginx and the clouds' load balancers keep
 # theirs (60). Who gives up second never meets a request that is on its way.
 IDLE_TIMEOUT = 75.0
+# How often an idle one is looked at, in seconds: after an upgrade nobody needs it any more.
+LOOK_EVERY = 15.0
 
 # What the web server gets for a request whose socket was taken.
 TAKEN = Response()
@@ -116,7 +119,7 @@ class Lane:
             self._path = request.url.partition("?")[0]
             self._lasting = {key: request.environ[key] for key in _LASTING if key in request.environ}
             self._used = engine.runtime.timers.now()
-            self._timer = engine.runtime.timers.call_later(IDLE_TIMEOUT, self._look_at_clock)
+            self._timer = engine.runtime.timers.call_later(LOOK_EVERY, self._look_at_clock)
 
     # -- answering (any thread) ----------------------------------------------------------------------------------------
 
@@ -151,7 +154,10 @@ class Lane:
             return
         self._busy = self._answered = False
         self._used = self._engine.runtime.timers.now()
-        self.channel.look()
+        if self._is_over():
+            self._part()
+        else:
+            self.channel.look()
 
     # -- reading (I/O thread) ------------------------------------------------------------------------------------------
 
@@ -168,21 +174,29 @@ class Lane:
 
     def _read(self, data: bytes) -> Request | None:
         """Take the next request; None, with nothing taken, if it is for the web server."""
-        engine, connection = self._engine, self._connection
-        if not engine.can_keep or engine.connections.get(connection.id) is not connection:
+        if self._is_over() or not self._engine.can_keep:
             return None
         plain = read_request(data)
         if plain is None or plain.path != self._path:
             return None
         request = Request({**self._lasting, **plain.environ, "wsgi.input": io.BytesIO(plain.body)}, self)
-        if request.query.get("sid") != connection.id or request.query.get("transport") != "polling":
+        if request.query.get("sid") != self._connection.id or request.query.get("transport") != "polling":
             return None
-        self.channel.take(plain.size)
-        return request
+        return request if self.channel.take(plain.size) else None
+
+    def _is_over(self) -> bool:
+        """Whether the session needs no connections for polling any more."""
+        session = self._connection.session
+        return session.life == sessions.CLOSED or session.transport == sessions.WEBSOCKET
 
     def _serve(self, request: Request) -> None:
         """A job: requests may wait, as in the web server's threads."""
-        response = self._engine.handle(request)
+        try:
+            response = self._engine.handle(request)
+        except BaseException:  # there is no web server that would see to it
+            self._stop()
+            self.channel.abort()
+            raise
         if response is not TAKEN:
             with self._connection.lock:
                 self.write(response)
@@ -200,6 +214,7 @@ class Lane:
     # -- ends (I/O thread) ---------------------------------------------------------------------------------------------
 
     def _part(self) -> None:
+        """Everything else is the web server's, also to end a connection that nobody uses."""
         give_back = self._give_back
         self._stop()
         if give_back is not None:
@@ -207,18 +222,12 @@ class Lane:
 
     def _look_at_clock(self) -> None:
         """One timer a connection, that is set again, is cheaper than one a request."""
-        if not self._busy:
-            self.channel.on_readable()  # after a stall a request may lie unread
-        left = IDLE_TIMEOUT
-        if not self._busy:
-            left -= self._engine.runtime.timers.now() - self._used
-        if self.channel.closed:
-            self._stop()
-        elif left > 0:
-            self._timer = self._engine.runtime.timers.call_later(left, self._look_at_clock)
+        runtime = self._engine.runtime
+        idle = 0.0 if self._busy else runtime.timers.now() - self._used
+        if idle >= IDLE_TIMEOUT or (not self._busy and self._is_over()):
+            self._part()
         else:
-            self._stop()
-            self.channel.abort()
+            self._timer = runtime.timers.call_later(LOOK_EVERY, self._look_at_clock)
 
     def _stop(self) -> None:
         self.reply = self._give_back = None

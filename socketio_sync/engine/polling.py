@@ -111,7 +111,7 @@ class Reply(Protocol):
     def finish(self) -> None:
         """Send what ``answer`` gave; the lock is not held."""
 
-    def park(self) -> Response:
+    def park(self, request: Request) -> Response:
         """Wait for the answer; returns what the web server shall do with its side of the request."""
 
 
@@ -143,7 +143,6 @@ class AdoptedReply(_Reply):
         self, engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]
     ) -> None:
         super().__init__(engine, request, connection, headers)
-        self._request = request
         self._lane = request.peer if isinstance(request.peer, Lane) else None
 
     def _respond(self, response: Response) -> None:
@@ -155,10 +154,10 @@ class AdoptedReply(_Reply):
         if self._lane is not None:
             self._lane.go_on()
 
-    def park(self) -> Response:
+    def park(self, request: Request) -> Response:
         known = self._lane
         try:
-            lane = known or Lane(self._engine, self._request, self._connection, way_back(self._engine, self._request))
+            lane = known or Lane(self._engine, request, self._connection, way_back(self._engine, request))
         except OSError:
             self._connection.reply_lost(self)
             return TAKEN
@@ -186,7 +185,7 @@ class HeldReply(_Reply):
     def finish(self) -> None:
         self._event.set()
 
-    def park(self) -> Response:
+    def park(self, request: Request) -> Response:
         held = self._engine.held
         limit = self._limit()
         seconds = held.enter(limit, len(self._engine.connections))
@@ -262,7 +261,7 @@ def handle_get(engine: Engine, request: Request, connection: Connection, headers
     except ProtocolError:
         return Response("400 Bad Request", [*headers, ("Content-Length", "0")])
     if batch is None:
-        return reply.park()
+        return reply.park(request)
     encoded = connection.format.encode(batch)
     response = payload_response(engine, headers, request.header("accept-encoding"), encoded)
     return lanes.answer(engine, request, connection, response)
@@ -281,7 +280,7 @@ def handle_post(engine: Engine, request: Request, connection: Connection, header
     finally:
         waits = connection.end_post(reply)
     if reply is not None and waits:
-        return reply.park()
+        return reply.park(request)
     return refusal or lanes.answer(engine, request, connection, ok_response(headers))
 
 
