@@ -33,6 +33,11 @@ IDLE_TIMEOUT = 75.0
 # How often an idle one is looked at, in seconds: after an upgrade nobody needs it any more.
 LOOK_EVERY = 15.0
 
+# What it costs to give a connection back, counted in requests that save as much by coming on a kept one, and how much
+# of that a session may owe: where clients share connections or send requests in pieces, nothing is kept any more.
+COST = 2
+CREDIT = 4 * COST
+
 # What the web server gets for a request whose socket was taken.
 TAKEN = Response()
 
@@ -40,13 +45,14 @@ TAKEN = Response()
 _LASTING = ("REMOTE_ADDR", "SCRIPT_NAME", "PATH_INFO", "SERVER_NAME", "SERVER_PORT", "wsgi.url_scheme")
 
 
-def way_back(engine: Engine, request: Request) -> GiveBack | None:
+def way_back(engine: Engine, request: Request, connection: TransportSide) -> GiveBack | None:
     """How the TCP connection of a request is given back, if it may be kept: client, server and application must agree.
 
     Asked before the socket is taken: what cannot be given back must never be kept.
     """
     agreed = (
         engine.can_keep
+        and connection.credit > 0
         and engine.runtime.in_io_thread()
         and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1"
         and (request.header("connection") or "keep-alive").lower() == "keep-alive"
@@ -56,12 +62,17 @@ def way_back(engine: Engine, request: Request) -> GiveBack | None:
     return request.peer.give_back if agreed else None
 
 
+def take(engine: Engine, request: Request, connection: TransportSide) -> Lane:
+    """Take a request's socket; OSError if the client is gone."""
+    return Lane(engine, request, connection, way_back(engine, request, connection))
+
+
 def answer(engine: Engine, request: Request, connection: TransportSide, response: Response) -> Response:
     """Answer a request, whose body was read, on a connection that is kept from now on, if it can be.
 
     Returns what is left to the web server.
     """
-    give_back = way_back(engine, request)
+    give_back = way_back(engine, request, connection)
     if give_back is None:
         return response
     try:
@@ -170,6 +181,7 @@ class Lane:
             self._part()
         else:
             self._busy = True
+            self._connection.credit = min(self._connection.credit + 1, CREDIT)
             self._engine.runtime.submit(partial(self._serve, request), "a long-polling request")
 
     def _read(self, data: bytes) -> Request | None:
@@ -216,6 +228,7 @@ class Lane:
     def _part(self) -> None:
         """Everything else is the web server's, also to end a connection that nobody uses."""
         give_back = self._give_back
+        self._connection.credit -= COST
         self._stop()
         if give_back is not None:
             self._engine.leave_to_server(partial(give_back, self.channel.release()))

@@ -13,7 +13,7 @@ from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
 from socketio_sync.engine.lanes import TAKEN
 from socketio_sync.engine.lanes import Lane
-from socketio_sync.engine.lanes import way_back
+from socketio_sync.engine.lanes import take
 from socketio_sync.exceptions import ProtocolError
 from socketio_sync.protocol import engineio_packet as packets
 from socketio_sync.protocol import jsonp
@@ -157,7 +157,7 @@ class AdoptedReply(_Reply):
     def park(self, request: Request) -> Response:
         known = self._lane
         try:
-            lane = known or Lane(self._engine, request, self._connection, way_back(self._engine, request))
+            lane = known or take(self._engine, request, self._connection)
         except OSError:
             self._connection.reply_lost(self)
             return TAKEN

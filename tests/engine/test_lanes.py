@@ -12,6 +12,8 @@ import pytest
 from socketio_sync.engine.engine import Engine
 from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
+from socketio_sync.engine.lanes import COST
+from socketio_sync.engine.lanes import CREDIT
 from socketio_sync.engine.lanes import IDLE_TIMEOUT
 from socketio_sync.engine.lanes import LOOK_EVERY
 from socketio_sync.engine.lanes import TAKEN
@@ -26,13 +28,9 @@ from tests.engine.test_in_virtual_time import received
 class KeepingPeer(MemoryPeer):
     """A request of a web server that takes connections back."""
 
-    def __init__(self, sock: MemorySocket, got_back: list[Any]) -> None:
+    def __init__(self, sock: MemorySocket, give_back: Callable[[Any], None]) -> None:
         super().__init__(sock)
-        self._got_back = got_back
-
-    @property
-    def give_back(self) -> Callable[[Any], None]:  # type: ignore[override]
-        return self._got_back.append
+        self.give_back = give_back  # type: ignore[assignment]
 
 
 class KeepingWorld(World):
@@ -55,7 +53,7 @@ class KeepingWorld(World):
             **more,
         }
         ours, theirs = memory_pair()
-        response = self.engine.handle(Request(environ, KeepingPeer(theirs, self.got_back)))
+        response = self.engine.handle(Request(environ, KeepingPeer(theirs, self.got_back.append)))
         self.runtime.run_until_idle()
         return response, ours
 
@@ -144,6 +142,17 @@ def test_a_request_for_the_web_server_is_left_to_it_whole(world: KeepingWorld) -
     assert back.recv(1000).startswith(b"GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n")
     back.send(b"an answer")
     assert received(sock) == b"an answer"
+
+
+def test_who_always_gets_connections_back_keeps_none_any_more(world: KeepingWorld) -> None:
+    query = world.open_polling()
+    busy = world.kept(query)
+    for _ in range(CREDIT // COST):
+        world.ask(world.kept(query), "transport=polling")
+    assert world.first(query, "POST", b"4x")[0].body == b"ok"
+    assert len(world.got_back) == CREDIT // COST
+    world.ask(busy, query)  # what works pays for it
+    world.kept(query)
 
 
 def test_who_cannot_give_back_keeps_nothing(world: KeepingWorld) -> None:

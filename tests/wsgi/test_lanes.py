@@ -161,11 +161,21 @@ def test_nothing_is_kept_where_a_middleware_sees_every_request(gunicorn: Running
 
 def test_pages_between_polls(server: Running) -> None:
     with Client(server) as client:
-        for number in range(5):
-            client.exchange(f"before {number}")
+        for _ in range(3):
+            for number in range(5):
+                client.exchange(f"before {number}")
             assert client.page("/port") == str(client.own_port)
             assert client.page("/") == "hello"
     assert trouble(server) == []
+
+
+def test_a_connection_is_kept_again_after_a_page(gunicorn: Running) -> None:
+    with Client(gunicorn) as client:
+        for _ in range(3):
+            for number in range(5):
+                client.exchange(f"before {number}")
+            assert client.is_kept()
+    until(lambda: seen(gunicorn, client.sid) == 3)
 
 
 def test_two_sessions_on_one_connection(server: Running) -> None:
