@@ -23,6 +23,7 @@ from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
 from socketio_sync.engine.http import Unavailable
 from socketio_sync.engine.ids import new_id
+from socketio_sync.engine.lanes import Lane
 from socketio_sync.engine.polling import HeldRequests
 from socketio_sync.exceptions import ConnectError
 from socketio_sync.handler import Handler
@@ -85,6 +86,7 @@ class Engine:
         self._middlewares: tuple[Handler, ...] = ()
         self._hooks: dict[str, tuple[Handler, ...]] = {}
         self.connection_handlers: tuple[Handler, ...] = ()
+        self.lanes: set[Lane] = set()
         self.left_to_server: set[Task] = set()
         self._last_stall_ping = 0.0
         self._warned_of_processes = False
@@ -172,7 +174,7 @@ class Engine:
         """Be as before the start: in a forked child, since the parent's clients are the parent's, and after a test."""
         self._runtime = None
         self.connections = {}
-        self.left_to_server = set()
+        self.lanes, self.left_to_server = set(), set()
         self.__dict__.pop("_lock", None)
 
     def _stalled(self, lag: float) -> None:

@@ -33,6 +33,8 @@ IDLE_TIMEOUT = 75.0
 # How often an idle one is looked at, in seconds: after an upgrade nobody needs it any more.
 LOOK_EVERY = 15.0
 
+# The most that are kept, for each client that is connected: two are used, and no limit of the web server counts them.
+KEPT_PER_CLIENT = 4
 # What it costs to give a connection back, counted in requests that save as much by coming on a kept one, and how much
 # of that a session may owe: where clients share connections or send requests in pieces, nothing is kept any more.
 COST = 2
@@ -53,6 +55,7 @@ def way_back(engine: Engine, request: Request, connection: TransportSide) -> Giv
     agreed = (
         engine.can_keep
         and connection.credit > 0
+        and len(engine.lanes) < KEPT_PER_CLIENT * len(engine.connections)
         and engine.runtime.in_io_thread()
         and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1"
         and (request.header("connection") or "keep-alive").lower() == "keep-alive"
@@ -127,6 +130,7 @@ class Lane:
         self.channel: Channel = engine.runtime.open_channel(sock, connection.lock, self)
         self._timer: Any = None
         if self._give_back is not None:
+            engine.lanes.add(self)
             self._path = request.url.partition("?")[0]
             self._lasting = {key: request.environ[key] for key in _LASTING if key in request.environ}
             self._used = engine.runtime.timers.now()
@@ -244,6 +248,7 @@ class Lane:
 
     def _stop(self) -> None:
         self.reply = self._give_back = None
+        self._engine.lanes.discard(self)
         if self._timer is not None:
             self._timer.cancel()
 

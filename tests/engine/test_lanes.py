@@ -15,6 +15,7 @@ from socketio_sync.engine.http import Response
 from socketio_sync.engine.lanes import COST
 from socketio_sync.engine.lanes import CREDIT
 from socketio_sync.engine.lanes import IDLE_TIMEOUT
+from socketio_sync.engine.lanes import KEPT_PER_CLIENT
 from socketio_sync.engine.lanes import LOOK_EVERY
 from socketio_sync.engine.lanes import TAKEN
 from socketio_sync.runtime.memory_socket import MemorySocket
@@ -119,6 +120,7 @@ def test_after_the_upgrade_no_connection_is_kept(world: KeepingWorld) -> None:
     world.send(websocket, "5")
     world.pass_time(LOOK_EVERY)
     assert {id(sock) for sock in world.got_back} == {id(idle.peer), id(waiting.peer)}
+    assert not world.engine.lanes
 
 
 def test_after_the_sessions_end_no_connection_is_kept(world: KeepingWorld) -> None:
@@ -153,6 +155,16 @@ def test_who_always_gets_connections_back_keeps_none_any_more(world: KeepingWorl
     assert len(world.got_back) == CREDIT // COST
     world.ask(busy, query)  # what works pays for it
     world.kept(query)
+
+
+def test_nobody_keeps_many(world: KeepingWorld) -> None:
+    query = world.open_polling()
+    socks = [world.kept(query) for _ in range(KEPT_PER_CLIENT)]
+    assert world.first(query, "POST", b"4x")[0].body == b"ok"
+    socks[0].close()
+    world.runtime.run_until_idle()
+    world.kept(query)
+    assert len(world.engine.lanes) == KEPT_PER_CLIENT
 
 
 def test_who_cannot_give_back_keeps_nothing(world: KeepingWorld) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -225,6 +226,25 @@ def test_a_long_body(server: Running) -> None:
         for size in (15_000, 16_384, 17_000, 200_000):
             client.exchange("x" * size)
     assert trouble(server) == []
+
+
+def test_an_answer_that_is_read_slowly(server: Running) -> None:
+    """What the kernel does not take at once is sent later; the connection may end behind it."""
+    with Client(server) as client:
+        client.exchange("x")
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        with Wire(server.port) as wire:
+            for _ in range(6):
+                wire.ask("POST", client.target, b"4" + b"x" * 900_000)
+                assert wire.answer().body == b"ok"
+        for _ in range(6):
+            client.ask("GET", client.target)
+        client.ask("GET", "/", headers={"Connection": "close"})
+        answers = client.read_to_the_end().split(b"HTTP/1.1 200 OK\r\n")[1:]
+        bodies = [answer.partition(b"\r\n\r\n")[2] for answer in answers]
+        expected = [b"4" + b"x" * 900_000] * 6 + [b"hello"]
+        assert bodies
+        assert bodies == expected[: len(bodies)]
 
 
 def test_a_request_that_comes_slowly(server: Running) -> None:
