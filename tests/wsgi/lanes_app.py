@@ -25,7 +25,7 @@ for each in (engine, careful, watched):
 
 
 def pages(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """``/port``: the client's; ``/waiting?SID``: whether a GET waits; ``/slow``: a second later; else as debug."""
+    """``/port``: the client's; ``/waiting?SID``: whether a GET waits; ``/slow``: three seconds later; else as debug."""
     path = environ["PATH_INFO"]
     if path == "/port":
         body = environ["REMOTE_PORT"]
@@ -33,7 +33,7 @@ def pages(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body = str(engine.connections[environ["QUERY_STRING"]].writable)
     elif path == "/slow":
         print("slow page begins", flush=True)
-        engine.runtime.sleep(1)
+        engine.runtime.sleep(3)
         body = "slow"
     else:
         return debug.application(environ, start_response)

@@ -6,12 +6,14 @@ import json
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.servers import HOSTS
 from tests.support.servers import Host
 from tests.support.servers import Running
+from tests.support.servers import free_port
 from tests.support.servers import serving
 from tests.support.wire import Polling
 from tests.support.wire import Reply
@@ -405,6 +407,25 @@ def test_a_graceful_stop() -> None:
         assert client.answer().text == "slow"
         assert client.read_to_the_end() == b""
         assert server.wait() == 0
+        assert trouble(server) == []
+
+
+def test_every_kind_of_address(tmp_path: Path) -> None:
+    """What gunicorn gets back belongs to one of its listening sockets."""
+    everywhere, dual, path = free_port(), free_port(), tmp_path / "socket"
+    options = ("-b", f"0.0.0.0:{everywhere}", "-b", f"[::]:{dual}", "-b", f"unix:{path}")
+    with serving(GUNICORN, APP, *options) as server:
+        with socket.socket(socket.AF_UNIX) as local:
+            local.connect(str(path))
+            for wire in (None, Wire(everywhere), Wire(dual)):
+                with Client(server) as client:
+                    client.sock.close()
+                    client.sock = local if wire is None else wire.sock
+                    for _ in range(3):
+                        client.exchange("x")
+                        assert client.page("/") == "hello"
+                        client.exchange("y")
+                until(lambda client=client: seen(server, client.sid) == 4)
         assert trouble(server) == []
 
 
