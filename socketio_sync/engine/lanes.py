@@ -43,8 +43,8 @@ CREDIT = 4 * COST
 # What the web server gets for a request whose socket was taken.
 TAKEN = Response()
 
-# What of a request's environ holds for all requests of its TCP connection to the same path.
-_LASTING = ("REMOTE_ADDR", "SCRIPT_NAME", "PATH_INFO", "SERVER_NAME", "SERVER_PORT", "wsgi.url_scheme")
+# What of a request's environ holds for all requests of its TCP connection to the same path and host.
+_LASTING = ("REMOTE_ADDR", "SCRIPT_NAME", "PATH_INFO", "SERVER_NAME", "SERVER_PORT", "HTTP_HOST", "wsgi.url_scheme")
 
 
 def way_back(engine: Engine, request: Request, connection: TransportSide) -> GiveBack | None:
@@ -195,6 +195,8 @@ class Lane:
         plain = read_request(data)
         if plain is None or plain.path != self._path:
             return None
+        if plain.environ["HTTP_HOST"] != self._lasting.get("HTTP_HOST"):
+            return None  # another host may be another application
         request = Request({**self._lasting, **plain.environ, "wsgi.input": io.BytesIO(plain.body)}, self)
         if request.query.get("sid") != self._connection.id or request.query.get("transport") != "polling":
             return None

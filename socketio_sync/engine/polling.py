@@ -11,9 +11,6 @@ from socketio_sync.engine import lanes
 from socketio_sync.engine.compression import compress
 from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
-from socketio_sync.engine.lanes import TAKEN
-from socketio_sync.engine.lanes import Lane
-from socketio_sync.engine.lanes import take
 from socketio_sync.exceptions import ProtocolError
 from socketio_sync.protocol import engineio_packet as packets
 from socketio_sync.protocol import jsonp
@@ -143,7 +140,7 @@ class AdoptedReply(_Reply):
         self, engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]
     ) -> None:
         super().__init__(engine, request, connection, headers)
-        self._lane = request.peer if isinstance(request.peer, Lane) else None
+        self._lane = request.peer if isinstance(request.peer, lanes.Lane) else None
 
     def _respond(self, response: Response) -> None:
         self._response = response
@@ -157,10 +154,10 @@ class AdoptedReply(_Reply):
     def park(self, request: Request) -> Response:
         known = self._lane
         try:
-            lane = known or take(self._engine, request, self._connection)
+            lane = known or lanes.take(self._engine, request, self._connection)
         except OSError:
             self._connection.reply_lost(self)
-            return TAKEN
+            return lanes.TAKEN
         with self._connection.lock:
             if self._response is None:
                 lane.park(self)
@@ -170,7 +167,7 @@ class AdoptedReply(_Reply):
             late = known is None and self._response is not None
         if late:
             lane.go_on()
-        return TAKEN
+        return lanes.TAKEN
 
 
 class HeldReply(_Reply):

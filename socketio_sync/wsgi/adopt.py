@@ -320,7 +320,7 @@ def _gunicorns_handle(sock: Any) -> Callable[[Any, Any], None] | None:
     """
     worker = gunicorn_worker()
     module = sys.modules.get("gunicorn.workers.ggevent")
-    if worker is None or module is None or type(worker) is not module.GeventWorker:
+    if worker is None or module is None or type(worker) is not module.GeventWorker or not worker.alive:
         return None
     code = getattr(worker.handle, "__code__", None)
     if code is None or code.co_varnames[: code.co_argcount] != ("self", "listener", "client", "addr"):

@@ -47,6 +47,7 @@ class KeepingWorld(World):
             "REQUEST_METHOD": method,
             "SERVER_PROTOCOL": "HTTP/1.1",
             "PATH_INFO": "/engine.io/",
+            "HTTP_HOST": "x",
             "QUERY_STRING": f"EIO=4&{query}",
             "CONTENT_LENGTH": str(len(body)),
             "wsgi.input": io.BytesIO(body),
@@ -144,6 +145,27 @@ def test_a_request_for_the_web_server_is_left_to_it_whole(world: KeepingWorld) -
     assert back.recv(1000).startswith(b"GET /engine.io/?EIO=4&transport=polling HTTP/1.1\r\n")
     back.send(b"an answer")
     assert received(sock) == b"an answer"
+
+
+def test_another_host_or_path_or_session_is_for_the_web_server(world: KeepingWorld) -> None:
+    query, other = world.open_polling(), world.open_polling()
+    targets = [
+        (f"/other/?EIO=4&{query}", "x"),
+        (f"/engine.io?EIO=4&{query}", "x"),
+        (f"/engine.io//?EIO=4&{query}", "x"),
+        (f"/engine.i%6f/?EIO=4&{query}", "x"),
+        (f"/engine.io/?EIO=4&{other}", "x"),
+        (f"/engine.io/?EIO=4&{query}&sid=", "x"),
+        (f"/engine.io/?EIO=4&{query.replace('polling', 'websocket')}", "x"),
+        (f"/engine.io/?EIO=4&{query}", "y"),
+    ]
+    for number, (target, host) in enumerate(targets):
+        world.connections[0].credit = CREDIT
+        sock = world.kept(query)
+        sock.send(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        world.runtime.run_until_idle()
+        assert received(sock) == b""
+        assert len(world.got_back) == number + 1
 
 
 def test_who_always_gets_connections_back_keeps_none_any_more(world: KeepingWorld) -> None:

@@ -196,7 +196,7 @@ def test_two_sessions_on_one_connection(server: Running) -> None:
 def test_requests_that_are_sent_together(server: Running) -> None:
     def request(method: str, target: str, body: str = "") -> bytes:
         length = f"Content-Length: {len(body)}\r\n" if body else ""
-        return f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n{body}".encode()
+        return f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{length}\r\n{body}".encode()
 
     with Client(server) as client:
         client.exchange("x")
@@ -252,7 +252,8 @@ def test_an_answer_that_is_read_slowly(server: Running) -> None:
 def test_a_request_that_comes_slowly(server: Running) -> None:
     with Client(server) as client:
         client.exchange("x")
-        head = f"POST {client.target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n".encode()
+        host = f"127.0.0.1:{server.port}"
+        head = f"POST {client.target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\n\r\n".encode()
         for first in (head, head[:-2], head[:50], head[:1], head + b"4fo"):
             client.send(first)
             answered_meanwhile = server.fetch("/").body
