@@ -18,7 +18,8 @@ from functools import partial
 from typing import Any
 from typing import Literal
 
-from socketio_sync.wsgi.shutdown import gunicorn_worker
+from socketio_sync.wsgi.gunicorn import gunicorn_handle
+from socketio_sync.wsgi.gunicorn import gunicorn_worker
 
 Kind = Literal["adopt", "hold", "none"]
 
@@ -101,7 +102,7 @@ class ServerPeer:
             return None
         handle = self._environ.get("socketio_sync.handle")
         if self._environ.get("gunicorn.socket") is self._sock and _has_read_no_further(self._reader):
-            handle = _gunicorns_handle(self._sock)
+            handle = gunicorn_handle(self._sock)
         return None if handle is None else partial(_serve_further, handle)
 
     def take(self) -> tuple[socket.socket, bytes]:
@@ -175,18 +176,6 @@ class Spare:
 
     def __del__(self) -> None:
         self.close()
-
-
-class _Listener:
-    """What gunicorn needs of its listening socket to serve a connection: the name, which a closed one cannot tell."""
-
-    __slots__ = ("_name",)
-
-    def __init__(self, name: Any) -> None:
-        self._name = name
-
-    def getsockname(self) -> Any:
-        return self._name
 
 
 class HeldSocket:
@@ -311,39 +300,6 @@ def _has_left(sock: Any) -> bool:
 def _has_read_no_further(reader: Any) -> bool:
     """Whether gunicorn's unreader holds nothing of the next request. Of other readers it cannot be known yet."""
     return hasattr(reader, "buf") and not reader.buf.getvalue()
-
-
-def _gunicorns_handle(sock: Any) -> Callable[[Any, Any], None] | None:
-    """What serves a new connection: for the gevent worker itself, on plain HTTP/1.1 with keep-alive.
-
-    All else looks at a connection's beginning, or does not serve it longer than for one request.
-    """
-    worker = gunicorn_worker()
-    module = sys.modules.get("gunicorn.workers.ggevent")
-    if worker is None or module is None or type(worker) is not module.GeventWorker or not worker.alive:
-        return None
-    code = getattr(worker.handle, "__code__", None)
-    if code is None or code.co_varnames[: code.co_argcount] != ("self", "listener", "client", "addr"):
-        return None
-    cfg = worker.cfg
-    proxied = getattr(cfg, "proxy_protocol", False) not in (False, "off")
-    if cfg.keepalive <= 0 or cfg.is_ssl or proxied or getattr(cfg, "protocol", "http") != "http":
-        return None
-    if "h2" in getattr(cfg, "http_protocols", ()):
-        return None
-    listener = _listener_of(worker.sockets, sock)
-    return None if listener is None else partial(worker.handle, listener)
-
-
-def _listener_of(listeners: list[Any], sock: Any) -> _Listener | None:
-    """The one that a connection came by."""
-    ours = sock.getsockname()
-    for listener in listeners:
-        name = listener.getsockname()
-        wild = sock.family == listener.family and name[1:2] == ours[1:2] and name[0] in ("0.0.0.0", "::")
-        if name == ours or wild:
-            return _Listener(name)
-    return None
 
 
 def _serve_further(handle: Callable[[Any, Any], None], sock: socket.socket) -> None:

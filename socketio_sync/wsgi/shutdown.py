@@ -11,10 +11,11 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import signal
 import sys
 import weakref
 from typing import Any
+
+from socketio_sync.wsgi.gunicorn import gunicorn_worker
 
 log = logging.getLogger("socketio_sync.server")
 
@@ -24,12 +25,6 @@ _TICK = 0.2
 _QUIET_TICKS = 300
 # How long handlers are awaited, in seconds; the same as Server.close's default.
 _CLOSE_TIMEOUT = 5.0
-
-
-def gunicorn_worker() -> Any | None:
-    """gunicorn's worker if this is its process: found through one of its own signal handlers."""
-    worker = getattr(signal.getsignal(signal.SIGABRT), "__self__", None)
-    return worker if hasattr(worker, "alive") and hasattr(worker, "cfg") else None
 
 
 class HostWatch:
