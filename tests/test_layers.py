@@ -50,7 +50,7 @@ HOMES = {
     "gevent": ["runtime/greenlets.py", "wsgi/serve.py", "wsgi/adopt.py", "cli/serve.py"],
     "greenlet": ["runtime/greenlets.py", "runtime/virtual.py"],
     "geventwebsocket": ["wsgi/adopt.py"],
-    "signal": ["flask/web_server.py", "wsgi/shutdown.py", "wsgi/serve.py", "cli/"],
+    "signal": ["flask/web_server.py", "wsgi/gunicorn.py", "wsgi/serve.py", "cli/"],
     "atexit": ["wsgi/shutdown.py", "wsgi/serve.py"],
     "orjson": ["protocol/json_codec.py"],
     "websockets": ["protocol/websocket.py"],

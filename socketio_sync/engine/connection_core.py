@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from socketio_sync.engine.handler import NOBODY
+from socketio_sync.engine.lanes import CREDIT
 from socketio_sync.exceptions import DisconnectDetails
 from socketio_sync.protocol import engineio_packet as packets
 from socketio_sync.protocol import engineio_session as sessions
@@ -78,6 +79,7 @@ class ConnectionCore(_Hot):
         "_timer_at",
         "_upgrade",
         "_websocket",
+        "credit",
         "engine",
         "environ",
         "format",
@@ -115,6 +117,7 @@ class ConnectionCore(_Hot):
         self._get: Reply | None = None
         self._post: Reply | None = None
         self.posting = False
+        self.credit = CREDIT
         self._acts: list[Callable[[], object]] = []
         self._early_end: tuple[str, DisconnectDetails | None] | None = None
         self._pauses = 0

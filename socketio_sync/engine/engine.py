@@ -23,6 +23,7 @@ from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
 from socketio_sync.engine.http import Unavailable
 from socketio_sync.engine.ids import new_id
+from socketio_sync.engine.lanes import Lane
 from socketio_sync.engine.polling import HeldRequests
 from socketio_sync.exceptions import ConnectError
 from socketio_sync.handler import Handler
@@ -33,6 +34,7 @@ from socketio_sync.protocol.engineio_handshake import open_packet
 from socketio_sync.protocol.engineio_packet import EncodedPacket
 from socketio_sync.runtime import choose
 from socketio_sync.runtime.base import Runtime
+from socketio_sync.runtime.base import Task
 from socketio_sync.runtime.lazy_lock import LazyLock
 
 log = logging.getLogger("socketio_sync.engine")
@@ -84,6 +86,8 @@ class Engine:
         self._middlewares: tuple[Handler, ...] = ()
         self._hooks: dict[str, tuple[Handler, ...]] = {}
         self.connection_handlers: tuple[Handler, ...] = ()
+        self.lanes: set[Lane] = set()
+        self.left_to_server: set[Task] = set()
         self._last_stall_ping = 0.0
         self._warned_of_processes = False
 
@@ -170,6 +174,7 @@ class Engine:
         """Be as before the start: in a forked child, since the parent's clients are the parent's, and after a test."""
         self._runtime = None
         self.connections = {}
+        self.lanes, self.left_to_server = set(), set()
         self.__dict__.pop("_lock", None)
 
     def _stalled(self, lag: float) -> None:
@@ -199,6 +204,24 @@ class Engine:
         if self._runtime is None:
             self.start(request.peer.is_gevent)
         return dispatch(self, request)
+
+    @property
+    def can_keep(self) -> bool:
+        """Whether long-polling requests may be answered without the web server: the user asks to see none of them."""
+        seen = self._middlewares or "headers" in self._hooks or callable(self.options.cors_allowed_origins)
+        return not seen and not self.closing
+
+    def leave_to_server(self, serve: Callable[[], object]) -> None:
+        """Let the web server serve a connection that was kept; who ends the process waits for ``left_to_server``."""
+
+        def run() -> None:
+            try:
+                serve()
+            finally:
+                self.left_to_server.discard(task)
+
+        task = self.runtime.spawn(run)
+        self.left_to_server.add(task)
 
     def run_middlewares(self, request: Request) -> None:
         """EngineError(3) if one refuses."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
 from functools import cache
@@ -19,6 +20,9 @@ from socketio_sync.protocol.engineio_handshake import parse_query
 _CHUNK = 65536
 
 
+GiveBack = Callable[[socket.socket], None]
+
+
 class Peer(Protocol):
     """How the socket of a request's client can be reached.
 
@@ -30,6 +34,8 @@ class Peer(Protocol):
         server: a name for messages, for example ``"waitress 3.0"``.
         threads: the server's number of threads, where known.
         upgraded: the server has sent the 101 of a WebSocket handshake already.
+        give_back: None, or a function for the socket that ``take`` returns: it lets the server serve it further, as one
+            that has just been accepted, and returns when that is over. To be called in the thread of the request.
     """
 
     @property
@@ -42,6 +48,8 @@ class Peer(Protocol):
     def threads(self) -> int | None: ...
     @property
     def upgraded(self) -> bool: ...
+    @property
+    def give_back(self) -> GiveBack | None: ...
 
     def take(self) -> tuple[socket.socket, bytes]:
         """Take the socket from the server: non-blocking, TCP_NODELAY set; with what the server had read of it already.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence
-from email.utils import formatdate
 from typing import TYPE_CHECKING
 from typing import Protocol
 
+from socketio_sync.engine import lanes
 from socketio_sync.engine.compression import compress
 from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
@@ -25,7 +25,6 @@ from socketio_sync.protocol.engineio_v3 import encode_payload_v3
 if TYPE_CHECKING:
     from socketio_sync.engine.connection import Connection
     from socketio_sync.engine.engine import Engine
-    from socketio_sync.runtime.channel import Channel
 
 TEXT = "text/plain; charset=UTF-8"
 BINARY = "application/octet-stream"
@@ -109,7 +108,7 @@ class Reply(Protocol):
     def finish(self) -> None:
         """Send what ``answer`` gave; the lock is not held."""
 
-    def park(self) -> Response:
+    def park(self, request: Request) -> Response:
         """Wait for the answer; returns what the web server shall do with its side of the request."""
 
 
@@ -141,50 +140,34 @@ class AdoptedReply(_Reply):
         self, engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]
     ) -> None:
         super().__init__(engine, request, connection, headers)
-        self._channel: Channel | None = None
-
-    wanted = 0
-
-    def on_data(self, data: bytes) -> None:
-        """A parked request reads nothing."""
-
-    def on_drained(self) -> None:
-        """Nobody waits for it."""
-
-    def on_lost(self, error: OSError | None) -> None:
-        """The client has left before the answer."""
-        channel = self._channel
-        self._connection.reply_lost(self)
-        if channel is not None:
-            channel.abort()
+        self._lane = request.peer if isinstance(request.peer, lanes.Lane) else None
 
     def _respond(self, response: Response) -> None:
         self._response = response
-        if self._channel is not None:
-            self._channel.write(response_bytes(response))
+        if self._lane is not None:
+            self._lane.write(response)
 
     def finish(self) -> None:
-        channel = self._channel
-        if channel is not None:
-            channel.finish()
+        if self._lane is not None:
+            self._lane.go_on()
 
-    def park(self) -> Response:
+    def park(self, request: Request) -> Response:
+        known = self._lane
         try:
-            sock, _ = self._peer.take()
+            lane = known or lanes.take(self._engine, request, self._connection)
         except OSError:
             self._connection.reply_lost(self)
-            return Response()
-        channel = self._engine.runtime.open_channel(sock, self._connection.lock, self)
+            return lanes.TAKEN
         with self._connection.lock:
-            answered = self._response is not None
-            if self._response is not None:
-                channel.write(response_bytes(self._response))
-            self._channel = channel  # last: who gave the answer finishes the channel as soon as he sees it
-        if answered:
-            channel.finish()
-        else:
-            channel.watch_eof()
-        return Response()
+            if self._response is None:
+                lane.park(self)
+            elif known is None:
+                lane.write(self._response)
+            self._lane = lane  # last: who gave the answer lets the lane go on as soon as he sees it
+            late = known is None and self._response is not None
+        if late:
+            lane.go_on()
+        return lanes.TAKEN
 
 
 class HeldReply(_Reply):
@@ -199,7 +182,7 @@ class HeldReply(_Reply):
     def finish(self) -> None:
         self._event.set()
 
-    def park(self) -> Response:
+    def park(self, request: Request) -> Response:
         held = self._engine.held
         limit = self._limit()
         seconds = held.enter(limit, len(self._engine.connections))
@@ -275,9 +258,10 @@ def handle_get(engine: Engine, request: Request, connection: Connection, headers
     except ProtocolError:
         return Response("400 Bad Request", [*headers, ("Content-Length", "0")])
     if batch is None:
-        return reply.park()
+        return reply.park(request)
     encoded = connection.format.encode(batch)
-    return payload_response(engine, headers, request.header("accept-encoding"), encoded)
+    response = payload_response(engine, headers, request.header("accept-encoding"), encoded)
+    return lanes.answer(engine, request, connection, response)
 
 
 def handle_post(engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]) -> Response:
@@ -293,8 +277,8 @@ def handle_post(engine: Engine, request: Request, connection: Connection, header
     finally:
         waits = connection.end_post(reply)
     if reply is not None and waits:
-        return reply.park()
-    return refusal or ok_response(headers)
+        return reply.park(request)
+    return refusal or lanes.answer(engine, request, connection, ok_response(headers))
 
 
 def _feed(engine: Engine, request: Request, connection: Connection, headers: list[tuple[str, str]]) -> Response | None:
@@ -342,10 +326,3 @@ def ok_response(headers: list[tuple[str, str]]) -> Response:
     """The answer of a POST. text/html, as the reference's, because IE once wanted it."""
     extra = [("Content-Type", "text/html"), ("Content-Length", "2"), ("cache-control", "no-store")]
     return Response("200 OK", [*headers, *extra], b"ok")
-
-
-def response_bytes(response: Response) -> bytes:
-    """A response as we send it ourselves, on an adopted socket."""
-    lines = [f"HTTP/1.1 {response.status}", f"Date: {formatdate(usegmt=True)}", "Connection: close"]
-    lines += [f"{name}: {value}" for name, value in response.headers]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + response.body

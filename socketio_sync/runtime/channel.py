@@ -28,7 +28,7 @@ COALESCE = 65_536
 
 Buffer = bytes | memoryview
 
-_IDLE, _DATA, _PEEK, _DISCARD = range(4)  # what becomes of input
+_IDLE, _DATA, _LOOK, _DISCARD = range(4)  # what becomes of input
 
 
 class ChannelReceiver(Protocol):
@@ -39,7 +39,7 @@ class ChannelReceiver(Protocol):
         """How many bytes would be useful next; 0: no idea."""
 
     def on_data(self, data: bytes) -> None:
-        """Bytes came, at least one."""
+        """Bytes came, at least one; after ``look`` they are still there."""
 
     def on_lost(self, error: OSError | None) -> None:
         """The connection ended, by its end (None) or a fault. Once, and nothing comes after it."""
@@ -124,14 +124,32 @@ class Channel(_Hot):
             self._deliver(initial)
         self._watch()
 
-    def watch_eof(self) -> None:
-        """Only look whether the other side leaves; what it sends stays where it is, for ``start`` or ``finish``."""
-        self._runtime.call_soon(self._watch_eof)
+    def look(self) -> None:
+        """Show the receiver once what comes, and leave it where it is, for ``take`` or ``start``. I/O thread only.
 
-    def _watch_eof(self) -> None:
-        if self._mode == _IDLE and not self._gone:
-            self._mode = _PEEK
+        The other side's end is reported as ever, unless something comes before it.
+        """
+        if not self._gone:
+            self._mode = _LOOK
             self._watch()
+
+    def take(self, size: int) -> bool:
+        """Take so many bytes that were shown away. I/O thread only. False: the connection is lost meanwhile."""
+        try:
+            self.sock.recv(size)
+        except OSError as error:
+            self._lose(error)
+            return False
+        return True
+
+    def release(self) -> Any:
+        """Let go of the socket, which is returned as it is. I/O thread only, and only while nothing waits."""
+        self._runtime.forget(self)
+        self.closed = self._gone = True
+        self._mode = _IDLE
+        self.fd = -1
+        self._receiver = _NOBODY
+        return self.sock
 
     def pause(self) -> None:
         """Stop reading, until ``resume``."""
@@ -153,10 +171,12 @@ class Channel(_Hot):
         if self._mode == _DATA:
             if not self._paused:
                 self._read()
-        elif self._mode == _PEEK:
-            self._peek()
+        elif self._mode == _LOOK:
+            self._show()
         elif self._mode == _DISCARD:
             self._discard_input()
+        else:
+            self._watch()  # nobody looks now, and it would be reported for ever
 
     def _read(self) -> bool:
         """One read, without blocking. True if it brought bytes."""
@@ -192,23 +212,20 @@ class Channel(_Hot):
         logger.exception("a receiver failed: %r", self._receiver)
         self._lose(OSError(f"internal error: {error!r}"))
 
-    def _peek(self) -> None:
+    def _show(self) -> None:
         try:
-            data = self.sock.recv(1, socket.MSG_PEEK)
+            data = self.sock.recv(READ_SIZE, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self._lose(error)
             return
         if data:
-            self._stop_peeking()
+            # What the runtime watches for stays: mostly the receiver takes it, and looks again soon.
+            self._mode = _IDLE
+            self._deliver(data)
         else:
             self._lose(None)
-
-    def _stop_peeking(self) -> None:
-        """Input came: no end can be seen behind it, and it would be reported for ever."""
-        self._mode = _IDLE
-        self._watch()
 
     # Writing
 

@@ -76,14 +76,12 @@ class TLSChannel(Channel):
     that it holds are taken before the socket is waited for, since no poll would report them.
     """
 
-    __slots__ = ("_ahead",)
+    __slots__ = ()
 
     def __init__(self, runtime: Runtime, sock: Any, lock: NativeLock, receiver: ChannelReceiver) -> None:
         super().__init__(runtime, _TLSSocket(sock, lock), lock, receiver)
-        self._ahead = b""  # what was read while only the end was looked for
 
     def _start(self, initial: bytes) -> None:
-        initial, self._ahead = initial + self._ahead, b""
         super()._start(initial)
         self.on_readable()
 
@@ -105,21 +103,6 @@ class TLSChannel(Channel):
             self.sock.read_needs_write = False
             self.on_readable()
         super().on_writable()
-
-    def _peek(self) -> None:
-        """TLS has no MSG_PEEK: a byte is read and kept for ``start``."""
-        try:
-            data = self.sock.recv(1)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._lose(error)
-            return
-        if data:
-            self._ahead = data
-            self._stop_peeking()
-        else:
-            self._lose(None)
 
     def _wants_read(self) -> bool:
         return self.sock.write_needs_read or super()._wants_read()

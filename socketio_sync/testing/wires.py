@@ -64,6 +64,7 @@ class MemoryPeer:
     server = "TestClient"
     threads = None
     upgraded = False
+    give_back = None
 
     def __init__(self, sock: MemorySocket) -> None:
         self._sock = sock

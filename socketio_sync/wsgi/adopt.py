@@ -13,10 +13,13 @@ import _socket
 import os
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from typing import Literal
 
-from socketio_sync.wsgi.shutdown import gunicorn_worker
+from socketio_sync.wsgi.gunicorn import gunicorn_handle
+from socketio_sync.wsgi.gunicorn import gunicorn_worker
 
 Kind = Literal["adopt", "hold", "none"]
 
@@ -92,6 +95,16 @@ class ServerPeer:
             threads: int | None = getattr(sys.modules.get("mod_wsgi"), "threads_per_process", None)
             return threads
         return 1 if self._environ.get("wsgi.multithread") is False else None
+
+    @property
+    def give_back(self) -> Callable[[socket.socket], None] | None:
+        """How the server serves the socket further after ``take``; None where it could not, or has read too far."""
+        if self.kind != "adopt" or self._environ is None:
+            return None
+        handle = self._environ.get("socketio_sync.handle")
+        if self._environ.get("gunicorn.socket") is self._sock and _has_read_no_further(self._reader):
+            handle = gunicorn_handle(self._sock)
+        return None if handle is None else partial(_serve_further, handle)
 
     def take(self) -> tuple[socket.socket, bytes]:
         """The client's socket, non-blocking, and what the server had read of it behind the request."""
@@ -284,6 +297,22 @@ def _has_left(sock: Any) -> bool:
     except OSError:
         return True
     return state[0] != _ESTABLISHED
+
+
+def _has_read_no_further(reader: Any) -> bool:
+    """Whether gunicorn's unreader holds nothing of the next request. Of other readers it cannot be known yet."""
+    return hasattr(reader, "buf") and not reader.buf.getvalue()
+
+
+def _serve_further(handle: Callable[[Any, Any], None], sock: socket.socket) -> None:
+    from gevent.socket import socket as gevent_socket
+
+    try:
+        address = sock.getpeername()
+    except OSError:
+        sock.close()  # the client is gone
+        return
+    handle(gevent_socket(sock.family, sock.type, sock.proto, fileno=sock.detach()), address)
 
 
 def _no_delay(sock: Any) -> None:

@@ -186,6 +186,11 @@ def _quiet_pywsgi() -> tuple[Any, Any]:
     from gevent.pywsgi import WSGIServer
 
     class Handler(WSGIHandler):  # type: ignore[misc]
+        def get_environ(self) -> Any:
+            environ = super().get_environ()
+            environ["socketio_sync.handle"] = self.server.handle_and_close
+            return environ
+
         def read_request(self, raw_requestline: str) -> Any:
             try:
                 return super().read_request(raw_requestline)
@@ -203,6 +208,12 @@ def _quiet_pywsgi() -> tuple[Any, Any]:
                 super().handle_error(t, v, tb)
 
     class Server(WSGIServer):  # type: ignore[misc]
+        def handle_and_close(self, sock: Any, address: Any) -> None:
+            try:
+                self.handle(sock, address)
+            finally:
+                self.do_close(sock, address)
+
         def handle(self, sock: Any, address: Any) -> None:
             try:
                 super().handle(sock, address)

@@ -11,10 +11,11 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import signal
 import sys
 import weakref
 from typing import Any
+
+from socketio_sync.wsgi.gunicorn import gunicorn_worker
 
 log = logging.getLogger("socketio_sync.server")
 
@@ -24,12 +25,6 @@ _TICK = 0.2
 _QUIET_TICKS = 300
 # How long handlers are awaited, in seconds; the same as Server.close's default.
 _CLOSE_TIMEOUT = 5.0
-
-
-def gunicorn_worker() -> Any | None:
-    """gunicorn's worker if this is its process: found through one of its own signal handlers."""
-    worker = getattr(signal.getsignal(signal.SIGABRT), "__self__", None)
-    return worker if hasattr(worker, "alive") and hasattr(worker, "cfg") else None
 
 
 class HostWatch:
@@ -48,6 +43,7 @@ class HostWatch:
         self._quiet = 0
         self._runtime: Any = None
         self._closing: Any = None  # the task that closes
+        self._grace = 0.0  # how long gunicorn's requests may take then, in seconds
 
     def request_came(self, engine: Any, gevent_socket: bool) -> None:
         """To be called before each request is handled; cheap."""
@@ -70,14 +66,21 @@ class HostWatch:
         if engine is None or worker is None:
             return
         if not worker.alive:
-            timeout = min(_CLOSE_TIMEOUT, worker.cfg.graceful_timeout)
-            self._closing = self._runtime.spawn(self._close, timeout)
+            self._grace = worker.cfg.graceful_timeout
+            self._closing = self._runtime.spawn(self._close_gunicorn, engine)
             return
         self._quiet = 0 if engine.clients_count else self._quiet + 1
         if self._quiet < _QUIET_TICKS:
             self._runtime.timers.call_later(_TICK, self._look)
         else:
             self._watching = False
+
+    def _close_gunicorn(self, engine: Any) -> None:
+        """Close, and await the requests on connections that gunicorn got back: it does not count them."""
+        end = self._runtime.now() + self._grace
+        self._close(min(_CLOSE_TIMEOUT, self._grace))
+        for task in list(engine.left_to_server):
+            task.join(max(0.0, end - self._runtime.now()))
 
     def _host_stops(self, *_: Any, **__: Any) -> None:
         """mod_wsgi's callback, with facts about the event."""
@@ -94,6 +97,6 @@ class HostWatch:
         if self._pid != os.getpid():
             return
         if self._closing is not None:
-            self._closing.join(_CLOSE_TIMEOUT)
+            self._closing.join(max(_CLOSE_TIMEOUT, self._grace))
         else:
             self._close(_CLOSE_TIMEOUT)

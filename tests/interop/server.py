@@ -1,6 +1,7 @@
 """The server of the scripted sessions: the same behaviour, line by line, as node/reference_server.js.
 
-Usage: python server.py gevent|threads [recovery] [msgpack]; prints its URL and serves until SIGTERM.
+Usage: python server.py gevent|threads [recovery] [msgpack]; prints its URL and serves until SIGTERM. Or ``app``, for
+gunicorn's gevent worker.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from socketio_sync import ConnectError
 from socketio_sync import Namespace
 from socketio_sync import Server
 from socketio_sync import Socket
+from socketio_sync import WSGIApp
 from socketio_sync import parsers
 
 io = Server(
     allow_eio3=True,
     cors_allowed_origins="*",
-    runtime=sys.argv[1],
+    runtime="threads" if "threads" in sys.argv else "gevent",
     connection_state_recovery="recovery" in sys.argv or None,
     parser=parsers.msgpack if "msgpack" in sys.argv else None,
 )
@@ -153,4 +155,7 @@ def auth(socket: Socket) -> dict[str, Any]:
     return dict(socket.handshake.auth)
 
 
-io.listen(0)
+app = WSGIApp(io)
+
+if __name__ == "__main__":
+    io.listen(0)

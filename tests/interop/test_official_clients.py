@@ -18,6 +18,9 @@ from tests.support.programs import node
 from tests.support.programs import python
 from tests.support.programs import run_to_its_end
 from tests.support.programs import running
+from tests.support.servers import HOSTS
+from tests.support.servers import Running
+from tests.support.servers import serving
 
 HERE = Path(__file__).parent
 LIBRARIES = [f"socket.io-client{version}" for version in ("", "-4.0", "-3", "-2", "-1")]
@@ -54,11 +57,29 @@ def start() -> Iterator[Start]:
         assert "Traceback" not in program.output, f"{what}: {program.output}"
 
 
+@pytest.fixture(scope="module")
+def gunicorn() -> Iterator[Running]:
+    host = next(host for host in HOSTS if host.gunicorn == "gevent")
+    with serving(host, "tests.interop.server:app") as server:
+        yield server
+
+
 @every_mode
 @every_library
 @every_server
 def test_an_official_client_holds_its_session(start: Start, server: str, library: str, mode: str) -> None:
     run_to_its_end(*node("session.js", start(server), library, mode))
+
+
+@every_library
+def test_an_official_client_keeps_its_connections(gunicorn: Running, library: str) -> None:
+    """They go from the web server to us and back, while the agent uses them for several clients in turns."""
+    before = gunicorn.log.count("transport=polling")
+    run_to_its_end(*node("session.js", f"http://127.0.0.1:{gunicorn.port}", library, "polling"))
+    between = gunicorn.log.count("transport=polling")
+    run_to_its_end(*node("session.js", f"http://127.0.0.1:{gunicorn.port}", library, "kept"))
+    assert gunicorn.log.count("transport=polling") - between < (between - before) * 0.7
+    assert gunicorn.trouble() == []
 
 
 @every_mode

@@ -163,24 +163,50 @@ class TestReading:
 
 class TestWatchingForTheEnd:
     def test_the_end_is_reported(self, pair: Pair) -> None:
-        pair.channel.watch_eof()
+        pair.look()
         settle(pair.runtime)
         assert pair.recorder.calls == []
         pair.peer.close()
         assert pair.recorder.lost.wait(scaled(5))
         assert pair.recorder.calls == ["lost"]
 
-    def test_input_stays_where_it_is(self, pair: Pair) -> None:
-        pair.channel.watch_eof()
+    def test_input_is_shown_once_and_stays_where_it_is(self, pair: Pair) -> None:
+        pair.look()
         pair.peer.send(b"next request")
-        settle(pair.runtime)
-        settle(pair.runtime)
-        assert pair.recorder.calls == []
-        pair.channel.start()
         assert pair.recorder.wait_for(12) == b"next request"
+        pair.peer.send(b" and one more")
+        settle(pair.runtime)
+        settle(pair.runtime)
+        assert pair.recorder.calls == ["data"]
+        pair.channel.start()
+        assert pair.recorder.wait_for(37) == b"next requestnext request and one more"
+
+    def test_what_is_taken_is_not_shown_again(self, pair: Pair) -> None:
+        pair.look()
+        pair.peer.send(b"one two")
+        assert pair.recorder.wait_for(7) == b"one two"
+        pair.runtime.call_soon(pair.channel.take, 4)
+        pair.look()
+        assert pair.recorder.wait_for(10) == b"one twotwo"
+
+    def test_a_socket_that_is_let_go_is_as_it_was(self, pair: Pair) -> None:
+        pair.look()
+        pair.peer.send(b"for somebody else")
+        assert pair.recorder.wait_for(17)
+        released: list[socket.socket] = []
+        pair.runtime.call_soon(lambda: released.append(pair.channel.release()))
+        settle(pair.runtime)
+        assert pair.channel.closed
+        assert pair.channel not in pair.runtime.channels
+        with released[0] as sock:
+            assert sock.recv(100) == b"for somebody else"
+            sock.send(b"thanks")
+            assert receive_exactly(pair.peer, 6) == b"thanks"
+        pair.write(b"nobody sends that")
+        assert pair.recorder.calls == ["data"]
 
     def test_an_answer_can_be_written_and_finished(self, pair: Pair) -> None:
-        pair.channel.watch_eof()
+        pair.look()
         pair.write(b"HTTP/1.1 200 OK\r\n\r\n")
         pair.channel.finish()
         assert receive_exactly(pair.peer, 100) == b"HTTP/1.1 200 OK\r\n\r\n"

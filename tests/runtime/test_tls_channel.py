@@ -174,22 +174,6 @@ def test_the_end_with_a_goodbye_is_no_error(pair: TLSPair) -> None:
     assert pair.recorder.error is None
 
 
-def test_watching_for_the_end_keeps_what_it_reads(pair: TLSPair) -> None:
-    pair.channel.watch_eof()
-    pair.aside(pair.peer.send, b"next request")
-    pair.runtime.sleep(0.05)
-    assert pair.recorder.calls == []
-    pair.channel.start()
-    assert pair.recorder.wait_for(12) == b"next request"
-
-
-def test_watching_sees_the_end(pair: TLSPair) -> None:
-    pair.channel.watch_eof()
-    pair.peer.close()
-    assert pair.recorder.lost.wait(scaled(5))
-    assert pair.recorder.calls == ["lost"]
-
-
 def test_finish_flushes_and_says_goodbye(pair: TLSPair) -> None:
     closed = pair.runtime.event()
     pair.channel.on_closed = closed.set

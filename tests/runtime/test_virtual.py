@@ -397,7 +397,7 @@ def test_a_closed_end_breaks_the_others_writing(runtime: VirtualRuntime) -> None
 def test_an_end_can_be_watched_without_reading(runtime: VirtualRuntime) -> None:
     near, far = memory_pair()
     recorder = Recorder()
-    runtime.open_channel(near, runtime.lock(), recorder).watch_eof()
+    runtime.open_channel(near, runtime.lock(), recorder).look()
     runtime.run_until_idle()
     assert recorder.lost == []
     far.shutdown(socket.SHUT_WR)

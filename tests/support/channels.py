@@ -64,6 +64,10 @@ class Pair:
         with self.lock:
             self.channel.write(data)
 
+    def look(self) -> None:
+        """The channel's ``look``, in its thread."""
+        self.runtime.call_soon(self.channel.look)
+
     def close(self) -> None:
         self.channel.abort()
         self.peer.close()

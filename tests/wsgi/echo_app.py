@@ -31,6 +31,7 @@ class EchoEngine:
 
     options = SimpleNamespace(path="/echo/", add_trailing_slash=True, serve_client=False)
     clients_count = 0
+    left_to_server: frozenset[Any] = frozenset()
     closing = False
 
     def __init__(self) -> None:

@@ -1,12 +1,15 @@
 // A scripted session of an official client with the server of ../server.py or reference_server.js.
-// Usage: node session.js URL LIBRARY polling|websocket|upgrade [msgpack]
+// Usage: node session.js URL LIBRARY polling|kept|websocket|upgrade [msgpack]
+// "kept" is polling as browsers do it: a TCP connection outlives its request.
 // Prints "ok NAME" for each step that holds, "not ok NAME" with the reason for the others; exits with 1 if there is one.
 "use strict";
 const assert = require("assert");
 const fs = require("fs");
 const path = require("path");
 
-const [url, library, mode, parser] = process.argv.slice(2);
+const [url, library, wanted, parser] = process.argv.slice(2);
+const mode = wanted === "kept" ? "polling" : wanted;
+const agent = wanted === "kept" ? new (require("http").Agent)({ keepAlive: true }) : undefined;
 const io = require(library);
 const major = Number(version(library).split(".")[0]);
 const minor = Number(version(library).split(".")[1]);
@@ -51,6 +54,7 @@ function dial(nsp = "/", { token, ...options } = {}) {
   const socket = io(url + nsp, {
     forceNew: true,
     reconnection: false,
+    agent,
     transports: mode === "upgrade" ? ["polling", "websocket"] : [mode],
     query,
     auth: token === undefined ? {} : { token },
