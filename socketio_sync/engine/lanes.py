@@ -258,7 +258,7 @@ class Lane:
 
     def take(self) -> tuple[Any, bytes]:
         """It was."""
-        raise RuntimeError("the socket was taken from the web server already")
+        raise RuntimeError(f"there is no socket to take from {self.server}, or it was taken")
 
     def release(self) -> None:
         """No server holds it."""
