@@ -135,7 +135,9 @@ class LocalSockets(Protocol):
     name: str
 
     @property
-    def sockets(self) -> Mapping[str, Any]: ...  # the connected ones, LocalSocket by id; ``get`` takes no lock
+    def sockets(self) -> Mapping[str, Any]: ...  # the connected ones, LocalSocket by id
+
+    def find(self, ids: Iterable[str]) -> list[Any]: ...  # those of them that are connected; takes no lock
 
     @property
     def started(self) -> bool: ...  # whether there is a runtime; asking for one starts it
@@ -398,8 +400,7 @@ class Adapter:
             return list(self.nsp.sockets.values())
         with self._lock:
             ids = self._index.select(options.rooms, options.except_)
-        get = self.nsp.sockets.get
-        return [socket for id in ids if (socket := get(id)) is not None]
+        return self.nsp.find(ids)
 
     def _tell_locked(self, events: list[RoomEvent]) -> None:
         # Posted under the lock so that the order is the order of what happened; it runs in a worker, without the lock.

@@ -50,7 +50,7 @@ plain_frames = EncodedPacket.websocket_frames  # not attrgetter: a call of Pytho
 plain_frames_v3 = attrgetter("websocket_v3")
 
 
-class _Hot:
+class _HotConnection:
     """What a broadcast needs of each connection, in one cache line: the slots of a base come first in memory.
 
     With thousands of clients every further line that a delivery touches costs as much as a hundred instructions.
@@ -61,7 +61,7 @@ class _Hot:
     lock: NativeLock
 
 
-class ConnectionCore(_Hot):
+class ConnectionCore(_HotConnection):
     """State of one connection, and what can happen to it on any transport; see Connection."""
 
     __slots__ = (
@@ -179,7 +179,7 @@ class ConnectionCore(_Hot):
             with self.lock:
                 channel = self._channel
                 if channel is not None and not channel.waiting:
-                    if channel.corked is None:
+                    if channel.corked is None:  # as mostly: write_small would cost a call more
                         channel.write(frame)
                     else:
                         channel.write_small(frame)

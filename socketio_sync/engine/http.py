@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
-from functools import cache
+from functools import lru_cache
 from typing import Any
 from typing import Literal
 from typing import Protocol
@@ -165,9 +165,9 @@ class Response:
     body: bytes = b""
 
 
-@cache
+@lru_cache(128)
 def environ_key(name: str) -> str:
-    """Where the environ has a header (PEP 3333). The names are ours, so the cache is as small as the code."""
+    """Where the environ has a header (PEP 3333)."""
     key = name.upper().replace("-", "_")
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
 

@@ -98,6 +98,8 @@ class Runtime(ABC):
         self.stall_suspect = ""
         self._quiet_watchers: list[tuple[int, Event]] = []
         self.channels: set[Channel] = set()
+        # Of jobs that run now, one at most as a rule. No lock: adding and removing are atomic.
+        self._corked: list[Outlet] = []
         self.mailbox_lock = self.lock()  # guards what says that a mailbox is full, in all of them, for a few lines
         self.timers = Timers(self.now, self.lock(), self._rearm, self._stalled)
         _runtimes.add(self)
@@ -163,13 +165,22 @@ class Runtime(ABC):
     def cork(self, outlet: Outlet) -> bool:
         """For a job: gather what it sends there, until ``uncork``, or until it blocks or computes for long.
 
-        False: not here, or not now.
+        False: not here, or not now. What computes is noticed by ``watch`` where that does anything.
         """
         return False
 
     def uncork(self, outlet: Outlet) -> None:
         """Send what was gathered."""
+        try:
+            self._corked.remove(outlet)
+        except ValueError:
+            pass  # somebody else was faster
         outlet.uncork()
+
+    def _uncork_all(self) -> None:
+        """Send what jobs have gathered that block, or keep the I/O thread. Any thread."""
+        for outlet in self._corked[:]:
+            guarded(self.uncork, outlet)
 
     def wait_idle(self, timeout: float | None = None) -> bool:
         """Wait until no job waits or runs, but for the one that may be calling. False: not in ``timeout`` seconds."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Protocol
 
+from . import native
 from .native import NativeLock
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ COALESCE = 65_536
 """Bytes of backlog that are joined for one call to the kernel."""
 
 Buffer = bytes | memoryview
+_get_ident = native.original("_thread", "get_ident")
 
 _IDLE, _DATA, _LOOK, _DISCARD = range(4)  # what becomes of input
 
@@ -66,13 +68,13 @@ class _Nobody:
 _NOBODY = _Nobody()
 
 
-class _Hot:
+class _HotChannel:
     """What each write needs, in one cache line: the slots of a base come first in memory."""
 
     __slots__ = ("_backlog", "closed", "corked", "sock", "waiting")
 
 
-class Channel(_Hot):
+class Channel(_HotChannel):
     """A raw non-blocking socket with a backlog; one class for both runtimes.
 
     ``write`` needs the lock. ``abort``, ``finish``, ``pause`` and ``resume`` neither need nor take it, so they may be
@@ -89,7 +91,7 @@ class Channel(_Hot):
     """
 
     __slots__ = (
-        "_eof_sent", "_gone", "_lock", "_mode", "_paused", "_receiver", "_runtime",
+        "_corker", "_eof_sent", "_gone", "_lock", "_mode", "_paused", "_receiver", "_runtime",
         "fd", "interest", "on_closed",
     )  # fmt: skip
 
@@ -107,6 +109,7 @@ class Channel(_Hot):
         self._backlog: deque[Buffer] | None = None  # None: empty; most channels never have one
         self._mode = _IDLE
         self._paused = False
+        self._corker = 0
         self._gone = False  # the receiver has heard its last word
         self._eof_sent = False
 
@@ -230,13 +233,14 @@ class Channel(_Hot):
     # Writing
 
     def cork(self) -> None:
-        """Let ``write_small`` gather, until ``uncork``. The caller holds the lock, also for the next two."""
+        """Let this thread's ``write_small`` gather, until ``uncork``. All three need the lock."""
         if self.corked is None:
             self.corked = []
+            self._corker = _get_ident()
 
     def write_small(self, data: bytes) -> None:
-        """As ``write``; but when corked, small data waits for the next ``write``, or for ``uncork``."""
-        if self.corked is None or len(data) > SMALL:
+        """As ``write``; but where this thread has corked, small data waits for the next ``write`` or ``uncork``."""
+        if self.corked is None or len(data) > SMALL or self._corker != _get_ident():
             self.write(data)
         else:
             self.corked.append(data)
@@ -340,6 +344,8 @@ class Channel(_Hot):
 
     def finish(self, linger: float = 2.0) -> None:
         """Send what waits, end our half, ignore input until the other side ends its half, then close.
+
+        What was gathered is not sent any more: a last ``write`` comes before this.
 
         The receiver hears nothing more. A side that neither takes our bytes nor ends for ``linger`` seconds is closed,
         and after ``LONGEST_LINGER`` seconds any.

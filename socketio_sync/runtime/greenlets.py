@@ -25,10 +25,10 @@ from .base import job_failed
 from .base import label_text
 from .channel import Channel
 from .events import Event
-from .poller import CROWD
 from .poller import READ
 from .poller import WRITE
 from .poller import Poller
+from .poller import crowds
 from .watchdog import Watchdog
 
 logger = logging.getLogger("socketio_sync.engine")
@@ -198,7 +198,6 @@ class GeventRuntime(Runtime):
         self._turns = 0  # so many jobs may begin before the next look at the sockets
         self._until = 0.0  # and none after this time
         self._may_cork = False  # the pump has switched to a worker, and sees when it blocks
-        self._corked: Outlet | None = None
         self._after_poll: Any = self._loop.timer(0)
         self._poller: Poller | None = None  # while a socket is watched
         self._poller_watcher: Any = None
@@ -247,40 +246,32 @@ class GeventRuntime(Runtime):
         """
         ready, idle, now = self._ready, self._idle, self.now
         self._until = until or now() + PUMP_SECONDS
-        self._turns = len(ready)
+        self._turns = len(ready) if now() <= self._until else 0  # a crowd before this one may have used it up
         try:
             while self._turns > 0:
                 worker = idle.pop() if idle else self._new_worker()
                 worker.called = self._may_cork = True
                 worker.switch()
                 self._may_cork = False
-                if self._corked is not None:  # it has blocked
-                    self._uncork()
+                if self._corked:  # it has blocked
+                    self._uncork_all()
                 if now() > self._until:
                     break
         finally:  # also when Ctrl-C came just now
             self._may_cork = False
+            if self._corked:
+                self._uncork_all()
             self._turns = 0
             self._pump_coming = bool(ready)
             if ready and not self._after_poll.active:
                 self._after_poll.start(self._pump)
 
     def cork(self, outlet: Outlet) -> bool:
-        if not self._may_cork or self._corked is not None or get_hub_if_exists() is not self.hub:
+        if not self._may_cork or self._corked or get_hub_if_exists() is not self.hub:
             return False
-        self._corked = outlet
+        self._corked.append(outlet)
         outlet.cork()
         return True
-
-    def uncork(self, outlet: Outlet) -> None:
-        if self._corked is outlet:
-            self._corked = None
-        outlet.uncork()
-
-    def _uncork(self) -> None:
-        """Send what a job has gathered that blocks, or that holds the hub up. Any thread."""
-        if (outlet := self._corked) is not None:
-            self.uncork(outlet)
 
     def _new_worker(self) -> _Worker:
         worker = _Worker(self)
@@ -341,12 +332,11 @@ class GeventRuntime(Runtime):
         poller = self._poller
         if poller is None:
             return
-        ready = poller.poll(0)
         until = self.now() + PUMP_SECONDS
-        for start in range(0, len(ready), CROWD):
+        for crowd in crowds(poller.poll(0)):
             self._pump_coming = True
             try:
-                poller.serve(ready[start : start + CROWD])
+                poller.serve(crowd)
             finally:  # also when Ctrl-C came just now: without a pump no job would run any more
                 self._pump(until)
 
@@ -387,12 +377,11 @@ class GeventRuntime(Runtime):
     def watch(self, hook: Callable[[float], object]) -> None:
         self.unwatch()
 
-
-        def on_stall(seconds: float) -> None:
-            self._uncork()
+        def held_up(seconds: float) -> None:
+            self._uncork_all()
             hook(seconds)
 
-        self._watchdog = Watchdog(self, on_stall)
+        self._watchdog = Watchdog(self, held_up)
 
     def unwatch(self) -> None:
         watchdog, self._watchdog = self._watchdog, None

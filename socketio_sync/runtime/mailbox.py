@@ -138,7 +138,8 @@ class Mailbox(Generic[T]):
         items, now = self._items, self._runtime.now
         outlet = self._outlet if self._quick else None
         self._quick = True
-        corked = outlet is not None and self._runtime.cork(outlet)
+        if outlet is not None and not self._runtime.cork(outlet):
+            outlet = None
         before = now()
         until, send_at = before + BUDGET_SECONDS, before + GATHER_SECONDS
         try:
@@ -153,13 +154,14 @@ class Mailbox(Generic[T]):
                     self._quick = False
                 if not items or after > until:
                     return
-                if corked and outlet is not None and after > send_at:
+                if outlet is not None and after > send_at:
                     self._runtime.uncork(outlet)
-                    corked = self._quick and self._runtime.cork(outlet)
+                    if not self._quick or not self._runtime.cork(outlet):
+                        outlet = None
                     send_at = after + GATHER_SECONDS
                 before = after
         finally:
-            if corked and outlet is not None:
+            if outlet is not None:
                 self._runtime.uncork(outlet)
 
     def _is_over(self, part: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import selectors
+from collections.abc import Iterator
 from typing import Any
 from typing import Protocol
 
@@ -18,8 +19,7 @@ WRITE = 4
 BATCH = 128
 """The most descriptors that are looked at in one go; the others come in the next."""
 
-
-CROWD = 16
+CROWD = 32
 """After reading so many, the jobs that came up are run: what was decoded is in the cache still, and little is alive."""
 
 
@@ -86,6 +86,12 @@ class Poller:
                     channel.on_readable()
             except Exception:
                 logger.exception("an I/O call failed: %r", channel)
+
+
+def crowds(ready: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """What is ready, in parts for ``serve``, with a look at the jobs after each."""
+    for start in range(0, len(ready), CROWD):
+        yield ready[start : start + CROWD]
 
 
 class WakeUp:

@@ -19,11 +19,11 @@ from .base import guarded
 from .channel import Channel
 from .deputy import Deputy
 from .events import Event
-from .poller import CROWD
 from .poller import READ
 from .poller import WRITE
 from .poller import Poller
 from .poller import WakeUp
+from .poller import crowds
 from .worker_pool import Worker
 from .worker_pool import WorkerPool
 from .worker_pool import nothing
@@ -89,7 +89,6 @@ class ThreadRuntime(Runtime):
         self._deputy: Deputy | None = None
         self._trusting_at = 0.0  # not before this time
         self._own_ident = 0  # the I/O thread's, while it runs jobs
-        self._corked: Outlet | None = None
 
     # The verbs
 
@@ -125,17 +124,12 @@ class ThreadRuntime(Runtime):
     def cork(self, outlet: Outlet) -> bool:
         if self._get_ident() != self._own_ident:  # nobody looks on while the pool's threads run jobs
             return False
-        self._corked = outlet
+        self._corked.append(outlet)
         outlet.cork()
-        if self._get_ident() != self._own_ident:  # the deputy looked for _corked behind that, and perhaps too early
-            outlet.uncork()
+        if self._get_ident() != self._own_ident:  # the deputy looked at _corked behind that, and perhaps too early
+            self.uncork(outlet)
             return False
         return True
-
-    def uncork(self, outlet: Outlet) -> None:
-        if self._corked is outlet:
-            self._corked = None
-        outlet.uncork()
 
     @property
     def active_jobs(self) -> int:
@@ -236,12 +230,10 @@ class ThreadRuntime(Runtime):
             ready = poller.poll(self._patience())
             self._awake = True
             until = self.now() + BUDGET
-            while len(ready) > CROWD:
-                poller.serve(ready[:CROWD])
-                del ready[:CROWD]
-                if self._ready and not self._run_ready(worker, until):
+            for crowd in crowds(ready):
+                poller.serve(crowd)
+                if self._ready and self.now() <= until and not self._run_ready(worker, until):
                     return False  # the others that are ready will be reported to whom leads now
-            poller.serve(ready)
             self._make_calls()
             self.timers.turn()
             if self._ready and not self._run_ready(worker, until):
@@ -293,8 +285,7 @@ class ThreadRuntime(Runtime):
         self._deputy = None
         self._trusting_at = self.now() + SUSPICION
         self._own_ident = 0
-        if (outlet := self._corked) is not None:
-            self.uncork(outlet)
+        self._uncork_all()
         self._hand_out()
         self._run_io()
 

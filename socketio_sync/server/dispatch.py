@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from socketio_sync.server.socket_life import SocketLife
 
 _NONE: tuple[Handler, ...] = ()
-_ONE_VALUE = {str, dict, list, int, float, bool, bytes}  # what most handlers return, surely no tuple and not None
+_ONE_VALUE = frozenset((str, dict, list, int, float, bool, bytes))  # what most handlers return: no tuple and not None
 
 log = logging.getLogger("socketio_sync.server")
 

@@ -124,8 +124,8 @@ def _accept(socket: SocketLife, nsp: Namespace, session: Session | None) -> bool
         adapter.recover(session, appear)
     else:
         socket.position = adapter.position()
-        appear([])
         adapter.add_all(socket.id, (socket.id,))
+        appear([])
     if socket.accept():
         # The reference's order: what was missed goes before the reply (socket.io, socket.ts, constructor).
         socket.release([*missed, socket.client.connect_packet(socket)])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from collections.abc import KeysView
 from collections.abc import Mapping
 from collections.abc import ValuesView
+from typing import Any
 from typing import TypeVar
 
 Value = TypeVar("Value")
@@ -15,15 +16,17 @@ Value = TypeVar("Value")
 class LiveMapping(Mapping[str, Value]):
     """Looks up in the dict as it is now; iterates over a copy, which nobody changes meanwhile."""
 
-    __slots__ = ("_live", "get")
+    __slots__ = ("_live",)
 
     def __init__(self, live: dict[str, Value]) -> None:
         self._live = live
-        # The dict's own, not a function of ours: a broadcast to rooms asks for each socket.
-        self.get = live.get  # type: ignore[method-assign]
 
     def __getitem__(self, key: str) -> Value:
         return self._live[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of the key, or ``default``."""
+        return self._live.get(key, default)
 
     def __contains__(self, key: object) -> bool:
         return key in self._live

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -152,6 +153,11 @@ class Namespace(BaseNamespace):
         return self._by_pid.get(pid)
 
     # -- for the adapter (LocalSockets) --------------------------------------------------------------------------------
+
+    def find(self, ids: Iterable[str]) -> list[Socket]:
+        """The connected sockets with these ids."""
+        live = self._live
+        return [socket for id in ids if (socket := live.get(id)) is not None]
 
     def begin_anew(self) -> None:
         """In a forked child: the parent's clients are the parent's. What the user registered stays."""

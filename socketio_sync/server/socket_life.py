@@ -70,7 +70,7 @@ RECOVERABLE_REASONS = frozenset(
 )
 
 
-class _Hot:
+class _HotSocket:
     """What a broadcast needs of each socket, in one cache line: the slots of a base come first in memory."""
 
     __slots__ = ("_held", "_state", "conn", "has_outgoing")
@@ -78,7 +78,7 @@ class _Hot:
     has_outgoing: bool
 
 
-class SocketLife(_Hot):
+class SocketLife(_HotSocket):
     """The half of a Socket that the package uses.
 
     Attributes:

@@ -118,6 +118,7 @@ class MemoryNamespace(BroadcastMethods):
         self.runtime = runtime
         self.server = SimpleNamespace(options=SimpleNamespace(ack_timeout=20))
         self.sockets: dict[str, MemorySocket] = {}
+        self.find = lambda ids: [self.sockets[id] for id in ids if id in self.sockets]
         self.expired: list[Any] = []
         self.callbacks: list[tuple[Any, ...]] = []  # (socket, event) of each
         self._parser = DefaultParser(encode)

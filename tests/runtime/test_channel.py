@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from socketio_sync.runtime import native
 from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime.channel import MAX_READ_SIZE
 from tests.support.channels import Pair
@@ -312,6 +313,25 @@ class TestGathering:
             pair.channel.write_small(b"c")
             pair.channel.write_small(b"d" * 5000)
         assert receive_exactly(pair.peer, 5003) == b"abc" + b"d" * 5000
+
+    def test_another_threads_write_is_not_held_back(self, runtime: Runtime) -> None:
+        pair = Pair(runtime, socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+
+        def write(data: bytes) -> None:
+            with pair.lock:
+                pair.channel.write_small(data)
+
+        with pair.lock:
+            pair.channel.cork()
+        write(b"ours, ")
+        start = native.original("_thread", "start_new_thread")
+        start(write, (b"theirs",))
+        assert pair.peer.recv(20) == b"ours, theirs"
+        write(b"ours")
+        with pair.lock:
+            pair.channel.uncork()
+        assert pair.peer.recv(20) == b"ours"
+        pair.close()
 
     def test_without_a_cork_nothing_waits(self, pair: Pair) -> None:
         with pair.lock:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from typing import Any
 
 import gevent
 import gevent.local
@@ -17,7 +18,9 @@ from socketio_sync.runtime import greenlets
 from socketio_sync.runtime import native
 from socketio_sync.runtime import worker_pool
 from socketio_sync.runtime.base import Runtime
+from socketio_sync.runtime.greenlets import PUMP_SECONDS
 from socketio_sync.runtime.greenlets import GeventRuntime
+from socketio_sync.runtime.poller import CROWD
 from socketio_sync.runtime.threads import ThreadRuntime
 from tests.support.channels import Pair
 from tests.support.timing import scaled
@@ -53,6 +56,31 @@ def one_after_another(runtime: Runtime, count: int) -> set[int]:
         assert runtime.wait_idle(scaled(5))
         runtime.sleep(0)
     return seen
+
+
+class Outlet:
+    """Remembers whether it was corked."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def cork(self) -> None:
+        self.calls.append("cork")
+
+    def uncork(self) -> None:
+        self.calls.append("uncork")
+
+
+class Interrupted(list[Any]):
+    """A list of which the first question whether it has anything is met by Ctrl-C."""
+
+    asked = False
+
+    def __bool__(self) -> bool:
+        if not self.asked:
+            self.asked = True
+            raise KeyboardInterrupt
+        return len(self) > 0
 
 
 class TestThreads:
@@ -225,6 +253,24 @@ class TestThreads:
         assert "no worker thread can be started" in caplog.text
         assert "are taken" not in caplog.text
 
+    def test_only_the_io_thread_gathers(self, threads: ThreadRuntime) -> None:
+        """Nobody looks on while others run jobs."""
+        outlet = Outlet()
+        corked: list[bool] = []
+        threads.submit(lambda: corked.append(threads.cork(outlet)))
+        assert threads.wait_idle(scaled(5))
+        assert corked == [False]
+        assert outlet.calls == []
+
+    def test_the_deputy_sends_what_was_gathered(self, threads: ThreadRuntime) -> None:
+        outlet = Outlet()
+        go = native.new_lock()
+        go.acquire()
+        threads.call_soon(threads.submit, lambda: threads.cork(outlet) and go.acquire())
+        until(lambda: outlet.calls == ["cork", "uncork"])
+        go.release()
+        assert threads.wait_idle(scaled(5))
+
     def test_stop_ends_the_threads(self) -> None:
         before = threading.active_count()
         runtime = ThreadRuntime()
@@ -349,6 +395,53 @@ class TestGreenlets:
         assert greens.wait_idle(scaled(5))
         assert len(read_after) < 10
         pair.close()
+
+    def test_jobs_of_many_sockets_let_others_have_their_turn(self, greens: GeventRuntime) -> None:
+        """However many sockets are ready at once, the loop goes round after each job that takes long."""
+        pairs = [Pair(greens) for _ in range(4 * CROWD)]
+        turns: list[str] = []
+
+        def job() -> None:
+            turns.append("job")
+            time.sleep(1.2 * PUMP_SECONDS)  # not gevent's: it computes
+
+        def look() -> None:
+            turns.append("look")
+            if turns.count("job") < len(pairs):
+                greens.call_soon(look)
+
+        for pair in pairs:
+            pair.recorder.on_data = lambda data: greens.submit(job)  # type: ignore[method-assign]
+            pair.channel.start()
+        gevent.sleep(0.01)
+        for pair in pairs:
+            pair.peer._sock.send(b"x")
+        greens.call_soon(look)
+        gevent.sleep(0.01)
+        assert greens.wait_idle(scaled(30))
+        assert "job job job" not in " ".join(turns)
+        for pair in pairs:
+            pair.close()
+
+    def test_nothing_stays_gathered_after_a_keyboard_interrupt(
+        self, greens: GeventRuntime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        outlet = Outlet()
+        done = greens.event()
+
+        def job() -> None:
+            assert greens.cork(outlet)
+            gevent.get_hub().loop.run_callback(monkeypatch.undo)
+            monkeypatch.setattr(greens, "_corked", Interrupted(greens._corked))
+            done.wait(scaled(5))
+
+        greens.submit(job)
+        with pytest.raises(KeyboardInterrupt):
+            greens.sleep(scaled(5))
+        greens.sleep(0.01)
+        assert outlet.calls == ["cork", "uncork"]
+        done.set()
+        assert greens.wait_idle(scaled(5))
 
     def test_a_native_thread_cannot_start_it(self) -> None:
         errors: list[Exception] = []
