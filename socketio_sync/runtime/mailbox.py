@@ -114,20 +114,17 @@ class Mailbox(Generic[T]):
         items = self._items
         try:
             if len(items) == 1:
-                self._handle_next()
+                item, size = items.pop(0)  # it is there still: only this worker takes
+                self._bytes_out += size
+                if self._full:
+                    self._look_for_room()
+                self._handle(item)
             else:
                 self._run_many()
         finally:  # also after an exception: the next items do not suffer for it
             self._turn.append(True)
             if items:
                 self._begin()
-
-    def _handle_next(self) -> None:
-        item, size = self._items.pop(0)  # there is one: only this worker takes
-        self._bytes_out += size
-        if self._full:
-            self._look_for_room()
-        self._handle(item)
 
     def _run_many(self) -> None:
         """Handle items until the budget is used up, and gather the answers.
@@ -144,7 +141,7 @@ class Mailbox(Generic[T]):
         until, send_at = before + BUDGET_SECONDS, before + GATHER_SECONDS
         try:
             for _ in range(BUDGET_ITEMS):
-                item, size = items.pop(0)  # as _handle_next does, without its frame
+                item, size = items.pop(0)
                 self._bytes_out += size
                 if self._full:
                     self._look_for_room()
