@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from socketio_sync.engine.handler import NOBODY
-from socketio_sync.engine.lanes import CREDIT
 from socketio_sync.exceptions import DisconnectDetails
 from socketio_sync.protocol import engineio_packet as packets
 from socketio_sync.protocol import engineio_session as sessions
@@ -79,11 +78,12 @@ class ConnectionCore(_HotConnection):
         "_timer_at",
         "_upgrade",
         "_websocket",
-        "credit",
         "engine",
         "environ",
         "format",
         "id",
+        "kept",
+        "misses",
         "posting",
         "protocol",
         "query",
@@ -117,7 +117,7 @@ class ConnectionCore(_HotConnection):
         self._get: Reply | None = None
         self._post: Reply | None = None
         self.posting = False
-        self.credit = CREDIT
+        self.kept = self.misses = 0  # of its TCP connections, see lanes.py
         self._acts: list[Callable[[], object]] = []
         self._early_end: tuple[str, DisconnectDetails | None] | None = None
         self._pauses = 0

@@ -211,14 +211,18 @@ class Engine:
         seen = self._middlewares or "headers" in self._hooks or callable(self.options.cors_allowed_origins)
         return not seen and not self.closing
 
-    def leave_to_server(self, serve: Callable[[], object]) -> None:
-        """Let the web server serve a connection that was kept; who ends the process waits for ``left_to_server``."""
+    def leave_to_server(self, serve: Callable[[], object], over: Callable[[], object]) -> None:
+        """Let the web server serve a connection that was kept, until it is ``over``.
+
+        Who ends the process waits for ``left_to_server``.
+        """
 
         def run() -> None:
             try:
                 serve()
             finally:
                 self.left_to_server.discard(task)
+                over()
 
         task = self.runtime.spawn(run)
         self.left_to_server.add(task)

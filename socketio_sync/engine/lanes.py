@@ -33,18 +33,23 @@ IDLE_TIMEOUT = 75.0
 # How often an idle one is looked at, in seconds: after an upgrade nobody needs it any more.
 LOOK_EVERY = 15.0
 
-# The most that are kept, for each client that is connected: two are used, and no limit of the web server counts them.
+# The most of a session's connections that no limit of the web server counts: those that are kept, and those that were
+# given back, until that is over. Two are used.
 KEPT_PER_CLIENT = 4
-# What it costs to give a connection back, counted in requests that save as much by coming on a kept one, and how much
-# of that a session may owe: where clients share connections or send requests in pieces, nothing is kept any more.
+# Giving back costs as much as so many requests save by coming on a kept connection. Where clients share connections, or
+# send requests in pieces, one is given back before that, and after so many of these nothing is kept for a session.
 COST = 2
-CREDIT = 4 * COST
+MISSES = 4
 
 # What the web server gets for a request whose socket was taken.
 TAKEN = Response()
 
 # What of a request's environ holds for all requests of its TCP connection to the same path and host.
-_LASTING = ("REMOTE_ADDR", "SCRIPT_NAME", "PATH_INFO", "SERVER_NAME", "SERVER_PORT", "HTTP_HOST", "wsgi.url_scheme")
+_LASTING = (
+    "HTTP_HOST", "PATH_INFO", "REMOTE_ADDR", "REMOTE_PORT", "SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT",
+    "SERVER_PROTOCOL", "SERVER_SOFTWARE", "wsgi.errors", "wsgi.multiprocess", "wsgi.multithread", "wsgi.run_once",
+    "wsgi.url_scheme", "wsgi.version",
+)  # fmt: skip
 
 
 def way_back(engine: Engine, request: Request, connection: TransportSide) -> GiveBack | None:
@@ -54,8 +59,8 @@ def way_back(engine: Engine, request: Request, connection: TransportSide) -> Giv
     """
     agreed = (
         engine.can_keep
-        and connection.credit > 0
-        and len(engine.lanes) < KEPT_PER_CLIENT * len(engine.connections)
+        and connection.misses < MISSES
+        and connection.kept < KEPT_PER_CLIENT
         and engine.runtime.in_io_thread()
         and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1"
         and (request.header("connection") or "keep-alive").lower() == "keep-alive"
@@ -66,7 +71,7 @@ def way_back(engine: Engine, request: Request, connection: TransportSide) -> Giv
 
 
 def take(engine: Engine, request: Request, connection: TransportSide) -> Lane:
-    """Take a request's socket; OSError if the client is gone."""
+    """Take a request's socket; OSError as Lane raises it."""
     return Lane(engine, request, connection, way_back(engine, request, connection))
 
 
@@ -81,7 +86,7 @@ def answer(engine: Engine, request: Request, connection: TransportSide, response
     try:
         lane = Lane(engine, request, connection, give_back)
     except OSError:
-        return TAKEN  # the client has gone by itself
+        return response  # there is no descriptor to take it with
     with connection.lock:
         lane.write(response)
     lane.go_on()
@@ -100,11 +105,11 @@ class Lane:
         reply: the reply that is parked here, or None.
 
     Raises:
-        OSError: the client is gone.
+        OSError: the socket was not taken: no descriptor is left, or the client is gone.
     """
 
     __slots__ = (
-        "_answered", "_busy", "_connection", "_engine", "_give_back", "_lasting", "_path", "_timer", "_used",
+        "_answered", "_busy", "_connection", "_engine", "_give_back", "_lasting", "_path", "_served", "_timer", "_used",
         "channel", "reply",
     )  # fmt: skip
 
@@ -128,13 +133,15 @@ class Lane:
         self._answered = False
         self.reply: AdoptedReply | None = None
         self.channel: Channel = engine.runtime.open_channel(sock, connection.lock, self)
-        self._timer: Any = None
+        self._served = 0
         if self._give_back is not None:
             engine.lanes.add(self)
+            with connection.lock:
+                connection.kept += 1
             self._path = request.url.partition("?")[0]
             self._lasting = {key: request.environ[key] for key in _LASTING if key in request.environ}
             self._used = engine.runtime.timers.now()
-            self._timer = engine.runtime.timers.call_later(LOOK_EVERY, self._look_at_clock)
+            self._timer: Any = engine.runtime.timers.call_later(LOOK_EVERY, self._look_at_clock)
 
     # -- answering (any thread) ----------------------------------------------------------------------------------------
 
@@ -143,11 +150,11 @@ class Lane:
         if not self._engine.can_keep or any([name == "Connection" for name, _ in response.headers]):
             self._give_back = None
         self.reply = None
-        self._answered = True
         self.channel.write(response_bytes(response, self._give_back is not None))
         if self.channel.waiting:
             # The client reads slowly. Its next request must wait until it has all, so the end may come right behind.
             self._give_back = None
+        self._answered = True  # last: from now on it may go on
 
     def go_on(self) -> None:
         """The answer is written: the next request may come, or the end does. Twice is harmless."""
@@ -182,10 +189,12 @@ class Lane:
             return  # it was sent early; it is looked at after the answer
         request = self._read(data)
         if request is None:
+            if self._served < COST and not self._is_over():
+                self._connection.misses += 1
             self._part()
         else:
             self._busy = True
-            self._connection.credit = min(self._connection.credit + 1, CREDIT)
+            self._served += 1
             self._engine.runtime.submit(partial(self._serve, request), "a long-polling request")
 
     def _read(self, data: bytes) -> Request | None:
@@ -211,22 +220,23 @@ class Lane:
         """A job: requests may wait, as in the web server's threads."""
         try:
             response = self._engine.handle(request)
+            if response is not TAKEN:
+                with self._connection.lock:
+                    self.write(response)
+                self.go_on()
         except BaseException:  # there is no web server that would see to it
             self._stop()
             self.channel.abort()
             raise
-        if response is not TAKEN:
-            with self._connection.lock:
-                self.write(response)
-            self.go_on()
 
     def on_drained(self) -> None:
         """Nobody waits for it."""
 
     def on_lost(self, error: OSError | None) -> None:
         """The client has left: between two requests it may."""
-        if self.reply is not None:
-            self._connection.reply_lost(self.reply)
+        reply = self.reply  # which another thread may be answering
+        if reply is not None:
+            self._connection.reply_lost(reply)
         self._stop()
 
     # -- ends (I/O thread) ---------------------------------------------------------------------------------------------
@@ -234,10 +244,8 @@ class Lane:
     def _part(self) -> None:
         """Everything else is the web server's, also to end a connection that nobody uses."""
         give_back = self._give_back
-        self._connection.credit -= COST
-        self._stop()
-        if give_back is not None:
-            self._engine.leave_to_server(partial(give_back, self.channel.release()))
+        if self._forget() and give_back is not None:
+            self._engine.leave_to_server(partial(give_back, self.channel.release()), self._free_place)
 
     def _look_at_clock(self) -> None:
         """One timer a connection, that is set again, is cheaper than one a request."""
@@ -249,10 +257,23 @@ class Lane:
             self._timer = runtime.timers.call_later(LOOK_EVERY, self._look_at_clock)
 
     def _stop(self) -> None:
+        """No request is read any more. Twice is harmless."""
+        if self._forget():
+            self._free_place()
+
+    def _forget(self) -> bool:
+        """Whether it was kept until now."""
         self.reply = self._give_back = None
-        self._engine.lanes.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        try:
+            self._engine.lanes.remove(self)
+        except KeyError:
+            return False
+        self._timer.cancel()
+        return True
+
+    def _free_place(self) -> None:
+        with self._connection.lock:
+            self._connection.kept -= 1
 
     # -- Peer ----------------------------------------------------------------------------------------------------------
 

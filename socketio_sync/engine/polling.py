@@ -155,9 +155,9 @@ class AdoptedReply(_Reply):
         known = self._lane
         try:
             lane = known or lanes.take(self._engine, request, self._connection)
-        except OSError:
-            self._connection.reply_lost(self)
-            return lanes.TAKEN
+        except OSError:  # no descriptor is left: the client shall come again (or it has gone)
+            self._connection.release(self)
+            return self._response or lanes.TAKEN
         with self._connection.lock:
             if self._response is None:
                 lane.park(self)

@@ -139,11 +139,13 @@ class Channel(_HotChannel):
     def take(self, size: int) -> bool:
         """Take so many bytes that were shown away. I/O thread only. False: the connection is lost meanwhile."""
         try:
-            self.sock.recv(size)
+            taken = len(self.sock.recv(size))
         except OSError as error:
             self._lose(error)
             return False
-        return True
+        if taken != size:  # cut short, by urgent data: the rest must not be taken for something else
+            self._lose(OSError("what was shown cannot be taken"))
+        return taken == size
 
     def release(self) -> Any:
         """Let go of the socket, which is returned as it is. I/O thread only, and only while nothing waits."""

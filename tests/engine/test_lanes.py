@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -13,11 +14,12 @@ from socketio_sync.engine.engine import Engine
 from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
 from socketio_sync.engine.lanes import COST
-from socketio_sync.engine.lanes import CREDIT
 from socketio_sync.engine.lanes import IDLE_TIMEOUT
 from socketio_sync.engine.lanes import KEPT_PER_CLIENT
 from socketio_sync.engine.lanes import LOOK_EVERY
+from socketio_sync.engine.lanes import MISSES
 from socketio_sync.engine.lanes import TAKEN
+from socketio_sync.runtime.events import Event
 from socketio_sync.runtime.memory_socket import MemorySocket
 from socketio_sync.runtime.memory_socket import memory_pair
 from socketio_sync.testing.wires import MemoryPeer
@@ -29,17 +31,34 @@ from tests.engine.test_in_virtual_time import received
 class KeepingPeer(MemoryPeer):
     """A request of a web server that takes connections back."""
 
-    def __init__(self, sock: MemorySocket, give_back: Callable[[Any], None]) -> None:
+    def __init__(self, sock: MemorySocket, give_back: Callable[[Any], None], exhausted: bool) -> None:
         super().__init__(sock)
         self.give_back = give_back  # type: ignore[assignment]
+        self._exhausted = exhausted
+
+    def take(self) -> Any:
+        if self._exhausted:
+            raise OSError(errno.EMFILE, "too many open files")
+        return super().take()
 
 
 class KeepingWorld(World):
-    """Attributes: got_back: sockets that the web server has to serve again."""
+    """Attributes:
+    got_back: sockets that the web server has to serve again.
+    serving: how long it does; None: not at all.
+    exhausted: there is no descriptor left.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.got_back: list[Any] = []
+        self.serving: Event | None = None
+        self.exhausted = False
+
+    def serve(self, sock: Any) -> None:
+        self.got_back.append(sock)
+        if self.serving is not None:
+            self.serving.wait()
 
     def first(self, query: str, method: str = "GET", body: bytes = b"", **more: str) -> tuple[Response, MemorySocket]:
         """A request by the web server, on a connection that may be kept."""
@@ -55,7 +74,7 @@ class KeepingWorld(World):
             **more,
         }
         ours, theirs = memory_pair()
-        response = self.engine.handle(Request(environ, KeepingPeer(theirs, self.got_back.append)))
+        response = self.engine.handle(Request(environ, KeepingPeer(theirs, self.serve, self.exhausted)))
         self.runtime.run_until_idle()
         return response, ours
 
@@ -160,7 +179,7 @@ def test_another_host_or_path_or_session_is_for_the_web_server(world: KeepingWor
         (f"/engine.io/?EIO=4&{query}", "y"),
     ]
     for number, (target, host) in enumerate(targets):
-        world.connections[0].credit = CREDIT
+        world.connections[0].misses = 0
         sock = world.kept(query)
         sock.send(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         world.runtime.run_until_idle()
@@ -171,12 +190,19 @@ def test_another_host_or_path_or_session_is_for_the_web_server(world: KeepingWor
 def test_who_always_gets_connections_back_keeps_none_any_more(world: KeepingWorld) -> None:
     query = world.open_polling()
     busy = world.kept(query)
-    for _ in range(CREDIT // COST):
+    for _ in range(MISSES):
+        sock = world.kept(query)
+        for _ in range(COST):  # it has been worth it
+            world.ask(busy, query)
+            world.ask(sock, query, b"4x")
+        world.ask(sock, "transport=polling")
+    for _ in range(MISSES):
+        world.ask(busy, query)
         world.ask(world.kept(query), "transport=polling")
     assert world.first(query, "POST", b"4x")[0].body == b"ok"
-    assert len(world.got_back) == CREDIT // COST
-    world.ask(busy, query)  # what works pays for it
-    world.kept(query)
+    assert len(world.got_back) == 2 * MISSES
+    assert world.ask(busy, query)  # which goes on
+    assert world.first(query, "POST", b"4x")[0].body == b"ok"
 
 
 def test_nobody_keeps_many(world: KeepingWorld) -> None:
@@ -187,6 +213,34 @@ def test_nobody_keeps_many(world: KeepingWorld) -> None:
     world.runtime.run_until_idle()
     world.kept(query)
     assert len(world.engine.lanes) == KEPT_PER_CLIENT
+    world.kept(world.open_polling())  # another session has its own
+
+
+def test_what_was_given_back_counts_until_it_is_served(world: KeepingWorld) -> None:
+    query = world.open_polling()
+    world.serving = world.runtime.event()
+    for _ in range(KEPT_PER_CLIENT - 1):
+        sock = world.kept(query)
+        for _ in range(COST):
+            world.ask(sock, query, b"4x")
+        world.ask(sock, "transport=polling")
+    world.kept(query)
+    assert world.first(query, "POST", b"4x")[0].body == b"ok"
+    world.serving.set()
+    world.runtime.run_until_idle()
+    world.kept(query)
+
+
+def test_an_answer_needs_no_descriptor(world: KeepingWorld) -> None:
+    query = world.open_polling()
+    world.exhausted = True
+    assert world.first(query, "POST", b"4x")[0].body == b"ok"
+    assert world.first(query)[0].body == b"4x"
+    # One that would wait is answered at once, and the client comes again.
+    assert world.first(query)[0].body == b"6"
+    world.exhausted = False
+    world.connections[0].send("late")
+    assert world.first(query)[0] is TAKEN
 
 
 def test_who_cannot_give_back_keeps_nothing(world: KeepingWorld) -> None:
