@@ -12,6 +12,7 @@ from socketio_sync.runtime.mailbox import BUDGET_ITEMS
 from socketio_sync.runtime.mailbox import BUDGET_SECONDS
 from socketio_sync.runtime.mailbox import Mailbox
 from socketio_sync.runtime.virtual import VirtualRuntime
+from tests.support.channels import Outlet
 from tests.support.timing import scaled
 
 
@@ -258,19 +259,6 @@ def test_a_closed_mailbox_does_not_keep_its_owner_alive(runtime: Runtime) -> Non
     owner.mailbox.close()
     del owner
     assert gone() is None
-
-
-class Outlet:
-    """Remembers, beside what is handled, when it was corked."""
-
-    def __init__(self) -> None:
-        self.calls: list[object] = []
-
-    def cork(self) -> None:
-        self.calls.append("cork")
-
-    def uncork(self) -> None:
-        self.calls.append("uncork")
 
 
 def run_in_io_thread(runtime: Runtime, fn: Callable[[], object]) -> None:

@@ -22,6 +22,7 @@ from socketio_sync.runtime.greenlets import PUMP_SECONDS
 from socketio_sync.runtime.greenlets import GeventRuntime
 from socketio_sync.runtime.poller import CROWD
 from socketio_sync.runtime.threads import ThreadRuntime
+from tests.support.channels import Outlet
 from tests.support.channels import Pair
 from tests.support.timing import scaled
 from tests.support.wire import until
@@ -56,19 +57,6 @@ def one_after_another(runtime: Runtime, count: int) -> set[int]:
         assert runtime.wait_idle(scaled(5))
         runtime.sleep(0)
     return seen
-
-
-class Outlet:
-    """Remembers whether it was corked."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def cork(self) -> None:
-        self.calls.append("cork")
-
-    def uncork(self) -> None:
-        self.calls.append("uncork")
 
 
 class Interrupted(list[Any]):

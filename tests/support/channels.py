@@ -48,6 +48,19 @@ class Recorder:
         return self.data
 
 
+class Outlet:
+    """Remembers when it was corked; who tests adds what happened between."""
+
+    def __init__(self) -> None:
+        self.calls: list[object] = []
+
+    def cork(self) -> None:
+        self.calls.append("cork")
+
+    def uncork(self) -> None:
+        self.calls.append("uncork")
+
+
 class Pair:
     """A channel over one end of a socket pair, and the other end as ``peer``."""
 
