@@ -144,7 +144,7 @@ class Channel(_HotChannel):
             self._lose(error)
             return False
         if taken != size:  # cut short, by urgent data: the rest must not be taken for something else
-            self._lose(OSError("what was shown cannot be taken"))
+            self._lose(None)
         return taken == size
 
     def release(self) -> Any:
