@@ -231,6 +231,23 @@ def test_what_was_given_back_counts_until_it_is_served(world: KeepingWorld) -> N
     world.kept(query)
 
 
+def test_a_refusal_is_told_with_what_a_wsgi_environ_has(world: KeepingWorld) -> None:
+    environs: list[dict[str, Any]] = []
+    world.engine.on("connection_error", lambda error: environs.append(error.environ))
+    query = world.open_polling()
+    lasting = {"REMOTE_ADDR": "10.0.0.1", "REMOTE_PORT": "7", "SERVER_SOFTWARE": "web/1", "wsgi.version": (1, 0)}
+    response, sock = world.first(query, "POST", b"4x", **lasting)  # type: ignore[arg-type]
+    assert response is TAKEN
+    assert received(sock).endswith(b"ok")
+    sock.send(f"GET /engine.io/?EIO=3&{query} HTTP/1.1\r\nHost: x\r\nX-Own: y\r\n\r\n".encode())
+    world.runtime.run_until_idle()
+    assert received(sock).startswith(b"HTTP/1.1 400 ")
+    [environ] = environs
+    more = {"SERVER_PROTOCOL": "HTTP/1.1", "HTTP_HOST": "x", "HTTP_X_OWN": "y", "QUERY_STRING": f"EIO=3&{query}"}
+    for key, value in (lasting | more).items():
+        assert environ[key] == value
+
+
 def test_an_answer_needs_no_descriptor(world: KeepingWorld) -> None:
     query = world.open_polling()
     world.exhausted = True

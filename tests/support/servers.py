@@ -31,7 +31,8 @@ ROOT = Path(__file__).parent.parent.parent
 
 # What must not be in the log of a server that nothing went wrong on.
 TROUBLE = re.compile(
-    r"traceback|\berror\b|exception|warning|critical|\berrno\b|\bleak(?:s|ed|ing)?\b|broken pipe|bad request", re.IGNORECASE
+    r"traceback|\berror\b|exception|warning|critical|\berrno\b|\bleak(?:s|ed|ing)?\b|broken pipe|bad request",
+    re.IGNORECASE,
 )
 
 
