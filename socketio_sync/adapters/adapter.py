@@ -115,10 +115,10 @@ class LocalSocket(Protocol):
 
     def notify_outgoing(self, args: tuple[Any, ...]) -> None: ...  # runs user code: never called with a lock held
 
-    # Never blocks; False: dropped. Whoever holds a lock asks it to be quiet, and has it logged afterwards.
-    def send_encoded(self, encoded: EncodedPacket, volatile: bool = False, quiet: bool = False) -> bool: ...
+    # Never blocks; False: dropped.
+    def send_encoded(self, encoded: EncodedPacket, volatile: bool = False) -> bool: ...
 
-    def log_sent(self, encoded: EncodedPacket) -> None: ...
+    def log_sent(self, encoded: EncodedPacket) -> None: ...  # what was sent quietly
 
     def expect_ack(
         self, ack_id: int, callback: Callable[[tuple[Any, ...]], None], on_gone: Callable[[], None]
@@ -145,8 +145,10 @@ class LocalSockets(Protocol):
     @property
     def runtime(self) -> Runtime: ...
 
-    @property
-    def quiet(self) -> bool: ...  # whether what is sent is not to be logged
+    # ``send_encoded`` to each. Whoever holds a lock asks it to be quiet, and has it logged afterwards.
+    def send_to_all(
+        self, sockets: list[Any], encoded: EncodedPacket, volatile: bool = False, quiet: bool = False
+    ) -> None: ...
 
     def encode(self, packet: Packet, compress: bool) -> EncodedPacket: ...  # may run the user's encode function
 
@@ -218,13 +220,9 @@ class Adapter:
     def broadcast(self, packet: Packet, options: BroadcastOptions) -> None:
         """Send a packet to everyone that the options select: encoded once, and before this returns."""
         encoded = self.nsp.encode(packet, options.compress)
-        volatile = options.volatile
-        quiet = self.nsp.quiet
-        watched = []
-        for socket in self._selected(options):
-            socket.send_encoded(encoded, volatile, quiet)
-            if socket.has_outgoing:  # looked at while it is in the cache
-                watched.append(socket)
+        sockets = self._selected(options)
+        watched = [socket for socket in sockets if socket.has_outgoing]
+        self.nsp.send_to_all(sockets, encoded, options.volatile)
         notify_outgoing(watched, packet)
 
     def send_to(self, socket: LocalSocket, packet: Packet, options: BroadcastOptions) -> None:
@@ -254,7 +252,7 @@ class Adapter:
                 logger.debug("the answer of %s is not waited for: %s", socket.id, error)
             else:
                 waiting.append(socket)
-            socket.send_encoded(encoded, options.volatile)
+        self.nsp.send_to_all(sockets, encoded, options.volatile)
         collector.expect(len(waiting))
         notify_outgoing(sockets, packet)
 

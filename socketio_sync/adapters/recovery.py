@@ -112,17 +112,19 @@ class RecoverableAdapter(Adapter):
                     self._offset = max(self._offset, offset)
                     self._log_locked(offset, encoded, options)
                     sockets = recipients()
-                    old = _send(sockets, encoded)
+                    # A lock is held, so nothing may be logged.
+                    self.nsp.send_to_all([socket for socket in sockets if not _is_old(socket)], encoded, quiet=True)
                     break
             # With an offset of the near future, which the others do not reach meanwhile: there may be no end of them.
             ahead = max(2 * ahead, int((runtime.now() - started) * 2000) + 1)
+        old = []
         for socket in sockets:
-            if not _is_old(socket):
+            if _is_old(socket):
+                old.append(socket)
+            else:
                 socket.log_sent(encoded)
         if old:  # they cannot recover, and do not expect an offset
-            plain = self.nsp.encode(packet, options.compress)
-            for socket in old:
-                socket.send_encoded(plain, False)
+            self.nsp.send_to_all(old, self.nsp.encode(packet, options.compress))
         notify_outgoing(sockets, packet)
 
     def _log_locked(self, offset: Offset, encoded: EncodedPacket, options: BroadcastOptions) -> None:
@@ -246,14 +248,3 @@ def _is_own(packet: LoggedPacket, session: Session) -> bool:
 def _is_old(socket: LocalSocket) -> bool:
     """Whether its client speaks protocol 3."""
     return socket.conn.protocol == 3
-
-
-def _send(sockets: list[LocalSocket], encoded: EncodedPacket) -> list[LocalSocket]:
-    """Send it to those whose clients can recover; returns the others. A lock is held, so nothing may be logged."""
-    old = []
-    for socket in sockets:
-        if _is_old(socket):
-            old.append(socket)
-        else:
-            socket.send_encoded(encoded, False, True)
-    return old

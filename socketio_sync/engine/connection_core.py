@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ from socketio_sync.protocol import engineio_packet as packets
 from socketio_sync.protocol import engineio_session as sessions
 from socketio_sync.protocol.engineio_packet import EncodedPacket
 from socketio_sync.protocol.websocket import utf8_frame
+from socketio_sync.runtime.channel import write_to_all
 
 if TYPE_CHECKING:
     from socketio_sync.engine.engine import Engine
@@ -106,8 +109,9 @@ class ConnectionCore(_HotConnection):
         self.environ = reduced_environ(request.environ, options.keep_environ)
         self.runtime = engine.runtime
         # Guards the session, what is parked and the write side of every channel of this connection, so that no frame
-        # lands inside another. Held for a few lines and one non-blocking send, never over user code.
-        self.lock = self.runtime.lock()
+        # lands inside another. Held for a few lines and non-blocking sends, never over user code; and nothing under it
+        # may want another connection's, which can be the same.
+        self.lock = self.runtime.shared_lock()
         now = self.runtime.timers.now()
         self.session = sessions.Session(self.protocol, transport, options.ping_interval, options.ping_timeout, now)
         self._websocket: WebSocketTransport | None = None
@@ -159,11 +163,12 @@ class ConnectionCore(_HotConnection):
 
         Returns False if it was dropped: the connection is closing, or it is volatile and something waits already.
         """
+        if self._frames is not plain_frames and self._channel is not None:
+            self._frames(packet)  # the packet keeps them: to compress may take long, and others share the lock
         with self.lock:
             channel = self._channel
             if channel is not None and not channel.waiting:
-                frames = packet.plain if self._frames is plain_frames else None
-                channel.write(self._frames(packet) if frames is None else frames)
+                channel.write(self._frames(packet))
                 return True
             sent = self._send_locked(packet, volatile)
         self.act()
@@ -431,6 +436,24 @@ class ConnectionCore(_HotConnection):
         receiver.on_close(reason, details)
         if self._events is not None:
             self._events.post("close", reason, details)
+
+
+def send_packet_to_all(connections: Iterable[ConnectionCore | None], packet: EncodedPacket) -> Sequence[int]:
+    """Send a packet to those of many connections that take it at once, as most do; any thread, never blocks.
+
+    Returns:
+        The indices of the others, None among them: nothing was sent, that is for ``send_packet``.
+    """
+    channels = [
+        connection._channel if connection is not None and connection._frames is plain_frames else None
+        for connection in connections
+    ]
+    if not any(channels):
+        return range(len(channels))
+    others = write_to_all(filter(None, channels), packet.websocket_frames())
+    if not others and all(channels):
+        return ()
+    return [index for index, channel in enumerate(channels) if channel is None or channel in others]
 
 
 def reduced_environ(environ: dict[str, Any], keep: tuple[str, ...]) -> dict[str, Any]:

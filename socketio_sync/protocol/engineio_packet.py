@@ -35,18 +35,15 @@ class EncodedPacket:
         messages: the payloads in order, without the type digit: str is text, bytes is binary.
         type: the Engine.IO type digit of the text messages; binary is always a message.
         compress: False asks the transports not to compress it.
-
-    Attributes:
-        plain: what ``websocket_frames`` has returned, None until then; for who sends it to many.
     """
 
-    __slots__ = ("_deflated", "_polling", "_websocket_v3", "compress", "messages", "plain", "type")
+    __slots__ = ("_deflated", "_frames", "_polling", "_websocket_v3", "compress", "messages", "type")
 
     def __init__(self, messages: Sequence[str | bytes], *, type: str = MESSAGE, compress: bool = True) -> None:
         self.messages = tuple(messages)
         self.type = type
         self.compress = compress
-        self.plain: bytes | None = None
+        self._frames: bytes | None = None
         # The other forms have no value until one is asked for: most packets never are.
         self._websocket_v3: bytes
         self._polling: tuple[str, ...]
@@ -59,14 +56,14 @@ class EncodedPacket:
 
     def websocket_frames(self) -> bytes:
         """The finished unmasked WebSocket frames of Engine.IO 4: one a message."""
-        frames = self.plain
+        frames = self._frames
         if frames is None:
             messages = self.messages
             if len(messages) == 1 and messages[0].__class__ is str:
                 frames = text_frame(self.type + messages[0])
             else:
                 frames = b"".join([_frame(self.type, message) for message in messages])
-            self.plain = frames
+            self._frames = frames
         return frames
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import time
@@ -27,6 +28,8 @@ Label = str | Callable[[], str]
 
 IDLE_SECONDS = 5.0
 """How long a worker that nobody needs is kept."""
+LOCK_SHARED_BY = 64
+"""Connections. Fewer, and a broadcast spends its time on locks; more, and threads that send meet more often."""
 
 
 class Task:
@@ -100,6 +103,7 @@ class Runtime(ABC):
         self.channels: set[Channel] = set()
         # Of jobs that run now, one at most as a rule. No lock: adding and removing are atomic.
         self._corked: list[Outlet] = []
+        self._sharers = itertools.count()
         self.mailbox_lock = self.lock()  # guards what says that a mailbox is full, in all of them, for a few lines
         self.timers = Timers(self.now, self.lock(), self._rearm, self._stalled)
         _runtimes.add(self)
@@ -202,6 +206,15 @@ class Runtime(ABC):
                 quiet.set()
 
     # Sockets
+
+    def shared_lock(self) -> NativeLock:
+        """A lock that ``LOCK_SHARED_BY`` callers have together, who came one after the other.
+
+        Who needs all of theirs in turn, as a broadcast does, takes few locks. Nobody may want two of them at once.
+        """
+        if next(self._sharers) % LOCK_SHARED_BY == 0:
+            self._shared_lock = self.lock()
+        return self._shared_lock
 
     def open_channel(self, sock: Any, lock: NativeLock, receiver: ChannelReceiver) -> Channel:
         """Make a socket ours.

@@ -25,6 +25,7 @@ from socketio_sync.server.hooks import HookMethods
 from socketio_sync.server.hooks import Hooks
 from socketio_sync.server.listeners import Handler
 from socketio_sync.server.live_mapping import LiveMapping
+from socketio_sync.server.socket_life import send_to_all
 
 if TYPE_CHECKING:
     from socketio_sync.adapters.adapter import Session
@@ -63,11 +64,6 @@ class BaseNamespace(HookMethods):
     def started(self) -> bool:
         """For the package: whether the runtime is chosen, which is done when it is first asked for."""
         return self.server.engine.started
-
-    @property
-    def quiet(self) -> bool:
-        """For the adapter: whether what is sent is not to be logged."""
-        return not log.isEnabledFor(logging.DEBUG)
 
     def error_handlers(self) -> tuple[Handler, ...]:
         """The namespace's own go first."""
@@ -158,6 +154,12 @@ class Namespace(BaseNamespace):
         """The connected sockets with these ids."""
         live = self._live
         return [socket for id in ids if (socket := live.get(id)) is not None]
+
+    def send_to_all(
+        self, sockets: list[Socket], encoded: EncodedPacket, volatile: bool = False, quiet: bool = False
+    ) -> None:
+        """Send a packet to each of these, at once or behind its CONNECT reply. With ``quiet`` nothing is logged."""
+        send_to_all(sockets, encoded, volatile, quiet)
 
     def begin_anew(self) -> None:
         """In a forked child: the parent's clients are the parent's. What the user registered stays."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
 
 from socketio_sync.adapters.adapter import Session
+from socketio_sync.engine.connection_core import send_packet_to_all
 from socketio_sync.exceptions import DisconnectedError
 from socketio_sync.protocol.acks import PendingAck
 from socketio_sync.protocol.acks import PendingAcks
@@ -68,6 +70,10 @@ RECOVERABLE_REASONS = frozenset(
         "forced server close",
     )
 )
+
+
+_AT_ONCE = 128
+"""To so many sockets a packet is sent in one go: few, lest one of them has left since it was looked at."""
 
 
 class _HotSocket:
@@ -465,3 +471,20 @@ class SocketLife(_HotSocket):
         """Show them an event; runs user code."""
         for handler in self._listeners.any_outgoing:
             call_handler(self, args[0], handler, args, args[1:])
+
+
+def send_to_all(sockets: Sequence[SocketLife], encoded: EncodedPacket, volatile: bool, quiet: bool) -> None:
+    """Send a packet to each, as ``SocketLife.send_encoded`` does.
+
+    Measured: after each call to the kernel the processor's caches have forgotten the code that leads to the next. So
+    each layer prepares its part of all deliveries, and what stands between two of those calls is one short loop.
+    """
+    if not quiet and log.isEnabledFor(logging.DEBUG):
+        for socket in sockets:
+            socket.send_encoded(encoded, volatile)
+        return
+    for start in range(0, len(sockets), _AT_ONCE):
+        crowd = sockets[start : start + _AT_ONCE]
+        plain = [socket.conn if socket._held is None and socket._state is CONNECTED else None for socket in crowd]
+        for index in send_packet_to_all(plain, encoded):
+            crowd[index].send_encoded(encoded, volatile, True)

@@ -49,7 +49,7 @@ class MemorySocket(SocketMethods, SocketHandlers):
     def log_sent(self, encoded: EncodedPacket) -> None:
         pass
 
-    def send_encoded(self, encoded: EncodedPacket, volatile: bool = False, quiet: bool = False) -> bool:
+    def send_encoded(self, encoded: EncodedPacket, volatile: bool = False) -> bool:
         if self.id not in self.nsp.sockets or (volatile and self.busy):
             return False
         self.sent.append(encoded)
@@ -114,7 +114,6 @@ class MemoryNamespace(BroadcastMethods):
     def __init__(self, runtime: Any, *, name: str = "/", adapter: Any = Adapter, encode: Any = None) -> None:
         self.name = name
         self.started = True
-        self.quiet = False
         self.runtime = runtime
         self.server = SimpleNamespace(options=SimpleNamespace(ack_timeout=20))
         self.sockets: dict[str, MemorySocket] = {}
@@ -134,6 +133,12 @@ class MemoryNamespace(BroadcastMethods):
 
     def encode(self, packet: Packet, compress: bool = True) -> EncodedPacket:
         return EncodedPacket(self._parser.encode(packet), compress=compress)
+
+    def send_to_all(
+        self, sockets: list[MemorySocket], encoded: EncodedPacket, volatile: bool = False, quiet: bool = False
+    ) -> None:
+        for socket in sockets:
+            socket.send_encoded(encoded, volatile)
 
     def next_ack_id(self) -> int:
         return next(self._ack_ids)

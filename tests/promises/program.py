@@ -136,6 +136,15 @@ def numbers(io: Server) -> None:
         for thread in range(threads):
             native_thread(run, thread)
 
+    @io.on("shout")
+    def shout(socket: Socket, threads: int, each: int) -> None:
+        def run(thread: int) -> None:
+            for n in range(each):
+                io.emit("number", thread, n)
+
+        for thread in range(threads):
+            native_thread(run, thread)
+
     @io.on("survey")
     def survey(socket: Socket, threads: int) -> Any:
         answers: list[Any] = []

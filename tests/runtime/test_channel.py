@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import socket
 import struct
+from collections.abc import Iterator
 from threading import Barrier
 from threading import Thread
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from socketio_sync.runtime import native
 from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime.channel import MAX_READ_SIZE
+from socketio_sync.runtime.channel import write_to_all
 from tests.support.channels import Pair
 from tests.support.channels import receive_exactly
 from tests.support.timing import scaled
@@ -26,6 +29,13 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
         theirs = socket.create_connection(server.getsockname())
         ours, _ = server.accept()
     return ours, theirs
+
+
+def fill(sock: socket.socket) -> None:
+    """Send until the kernel takes nothing more."""
+    with contextlib.suppress(BlockingIOError):
+        while sock.send(BIG):
+            pass
 
 
 def settle(runtime: Runtime) -> None:
@@ -289,6 +299,80 @@ class TestWriting:
         assert isinstance(pair.recorder.error, BrokenPipeError)
         assert pair.channel.waiting == 0
         pair.write(b"too late")
+
+
+class TestWritingToAll:
+    @pytest.fixture(params=[1, 3, 100], ids=lambda sharers: f"{sharers} a lock")
+    def pairs(self, runtime: Runtime, request: pytest.FixtureRequest) -> Iterator[list[Pair]]:
+        locks = [runtime.lock() for _ in range(6)]
+        pairs = [Pair(runtime, lock=locks[number // request.param]) for number in range(6)]
+        yield pairs
+        for pair in pairs:
+            pair.close()
+
+    def test_each_gets_it(self, pairs: list[Pair]) -> None:
+        for data in (b"one;", b"two;"):
+            assert write_to_all((pair.channel for pair in pairs), data) == set()
+        assert [receive_exactly(pair.peer, 8) for pair in pairs] == [b"one;two;"] * 6
+        assert not any(pair.lock.locked() for pair in pairs)
+
+    def test_who_cannot_take_it_at_once_is_left_alone(self, pairs: list[Pair]) -> None:
+        full, closed, corked, broken = pairs[1:5]
+        full.channel.start()
+        full.write(BIG)
+        waiting = full.channel.waiting
+        closed.channel.abort()
+        with corked.lock:
+            corked.channel.cork()
+            corked.channel.write_small(b"first;")
+        broken.peer.close()
+        channels = [pair.channel for pair in pairs]
+        assert write_to_all(channels, b"x") == set(channels[1:5])
+        assert full.channel.waiting == waiting
+        assert [receive_exactly(pair.peer, 1) for pair in (pairs[0], pairs[5])] == [b"x", b"x"]
+        corked.write(b"x")
+        assert receive_exactly(corked.peer, 7) == b"first;x"
+
+    def test_a_full_socket_is_left_alone(self, pairs: list[Pair]) -> None:
+        fill(pairs[2].channel.sock)
+        channels = [pair.channel for pair in pairs]
+        assert write_to_all(channels, b"x") == {pairs[2].channel}
+        assert pairs[2].channel.waiting == 0
+
+    def test_what_the_kernel_does_not_take_is_kept_and_sent(self, pairs: list[Pair]) -> None:
+        for pair in pairs:
+            pair.channel.start()
+        assert write_to_all([pair.channel for pair in pairs], BIG) == set()
+        assert all(0 < pair.channel.waiting < len(BIG) for pair in pairs)
+        for pair in pairs:
+            pair.write(b"the end")
+            assert receive_exactly(pair.peer, len(BIG) + 7) == BIG + b"the end"
+
+    def test_threads_that_write_at_once_do_not_cut_into_each_other(self, pairs: list[Pair]) -> None:
+        width, each, size = 6, 40, 30_000
+        channels = [pair.channel for pair in pairs]
+        for pair in pairs:
+            pair.channel.start()
+        barrier = Barrier(width)
+
+        def write(who: int) -> None:
+            barrier.wait()
+            for _ in range(each):
+                piece = b"%d" % who * size
+                others = set(channels) if who % 2 else write_to_all(channels, piece)
+                for pair in pairs:
+                    if pair.channel in others:
+                        pair.write(piece)
+
+        threads = [Thread(target=write, args=(who,)) for who in range(width)]
+        for thread in threads:
+            thread.start()
+        received = [receive_exactly(pair.peer, width * each * size) for pair in pairs]
+        for thread in threads:
+            thread.join()
+        expected = sorted(b"%d" % who * size for who in range(width) for _ in range(each))
+        for data in received:
+            assert sorted(data[start : start + size] for start in range(0, len(data), size)) == expected
 
 
 class TestGathering:

@@ -9,6 +9,7 @@ from threading import Thread
 
 import pytest
 
+from socketio_sync.runtime.base import LOCK_SHARED_BY
 from socketio_sync.runtime.base import Runtime
 from tests.support.timing import scaled
 
@@ -43,6 +44,14 @@ def test_sleep_of_a_native_thread_blocks_only_it(runtime: Runtime) -> None:
 
 def test_a_lock_is_the_systems(runtime: Runtime) -> None:
     assert type(runtime.lock()) is type(_thread.allocate_lock())
+
+
+def test_neighbours_share_a_lock(runtime: Runtime) -> None:
+    locks = [runtime.shared_lock() for _ in range(3 * LOCK_SHARED_BY)]
+    assert type(locks[0]) is type(runtime.lock())
+    for start in range(0, len(locks), LOCK_SHARED_BY):
+        assert len(set(locks[start : start + LOCK_SHARED_BY])) == 1
+    assert len(set(locks)) == 3
 
 
 def test_a_task_can_be_joined(runtime: Runtime) -> None:

@@ -64,12 +64,14 @@ class Outlet:
 class Pair:
     """A channel over one end of a socket pair, and the other end as ``peer``."""
 
-    def __init__(self, runtime: Runtime, sockets: tuple[socket.socket, socket.socket] | None = None) -> None:
+    def __init__(
+        self, runtime: Runtime, sockets: tuple[socket.socket, socket.socket] | None = None, lock: Any = None
+    ) -> None:
         ours, theirs = sockets or socket.socketpair()
         ours.setblocking(False)
         self.runtime = runtime
         self.recorder = Recorder(runtime)
-        self.lock = runtime.lock()
+        self.lock = lock or runtime.lock()
         self.channel: Channel = runtime.open_channel(ours, self.lock, self.recorder)
         self.peer: Any = waiting_socket(runtime, theirs)
 
