@@ -18,6 +18,8 @@ from functools import partial
 from typing import Any
 from typing import Literal
 
+from socketio_sync.wsgi.dead_socket import DeadSocket
+from socketio_sync.wsgi.dead_socket import Spare
 from socketio_sync.wsgi.gunicorn import gunicorn_handle
 from socketio_sync.wsgi.gunicorn import gunicorn_worker
 
@@ -25,7 +27,7 @@ Kind = Literal["adopt", "hold", "none"]
 
 # The one table of servers. Where in the environ the client's socket is, and where bytes are that were read ahead of
 # the request's end: a key, then attributes.
-_SERVERS = (
+_SERVERS = tuple((where.split(), where_ahead.split()) for where, where_ahead in (
     # gevent-websocket's handler, also as gunicorn's worker
     ("wsgi.websocket stream handler socket", "wsgi.websocket stream handler rfile"),
     # gunicorn: sync, gthread, gevent
@@ -40,8 +42,7 @@ _SERVERS = (
     ("wsgi.input rfile raw _sock", "wsgi.input rfile"),
     # Django's runserver
     ("wsgi.input _read __self__ raw _sock", "wsgi.input _read __self__"),
-)
-_RESPONSE = 4096  # more bytes than a response without body has
+))  # fmt: skip
 _ESTABLISHED = 1  # tcpi_state, include/net/tcp_states.h
 # uWSGI has a descriptor, and a module instead of an environ entry; see _uwsgi_descriptor. What it has read ahead stays
 # in its C code: lost for a client that sends frames before our 101, which RFC 6455 (4.1) forbids.
@@ -148,38 +149,6 @@ class ServerPeer:
         return True
 
 
-class Spare:
-    """The far end of the dead socket that the server has now. It swallows the response, and is closed after it."""
-
-    __slots__ = ("_sock",)
-
-    def __init__(self) -> None:
-        self._sock: _socket.socket | None = None
-
-    def dead_socket(self) -> _socket.socket:
-        """Make the pair; the end for the server reads the end of the stream, and can be written to."""
-        dead, self._sock = _socket.socketpair()
-        self._sock.shutdown(socket.SHUT_WR)
-        self._sock.setblocking(False)
-        return dead
-
-    def close(self) -> None:
-        """The server has written its response. Twice is harmless."""
-        sock, self._sock = self._sock, None
-        if sock is None:
-            return
-        try:
-            # Closed with something unread it would be a connection reset for the server.
-            while len(sock.recv(_RESPONSE)) == _RESPONSE:
-                pass
-        except OSError:
-            pass
-        sock.close()
-
-    def __del__(self) -> None:
-        self.close()
-
-
 class HeldSocket:
     """A TLS connection that stays in the server's object: what a non-blocking TLS socket does, without gevent's
     waiting.
@@ -249,12 +218,11 @@ class HeldSocket:
         return getattr(self._sock, "_sslobj", None)
 
 
-def _follow(environ: dict[str, Any], where: str) -> Any:
-    key, *attributes = where.split(" ")
-    value = environ.get(key)
-    for attribute in attributes:
-        if value is None:
-            return None
+def _follow(environ: dict[str, Any], where: list[str]) -> Any:
+    value = environ.get(where[0])
+    if value is None:
+        return None
+    for attribute in where[1:]:
         value = getattr(value, attribute, None)
     return value
 
@@ -327,14 +295,13 @@ def _no_delay(sock: Any) -> None:
 
 def _swap(sock: Any, spare: Spare) -> socket.socket:
     """Put a dead socket in the place of the server's; the real one is ours."""
+    if _is_gevent(sock):
+        raw = sock._sock
+        sock._sock = DeadSocket(raw)
+        # The number of the descriptor stays with us: nothing registered in gevent's loop becomes stale.
+        return _native(raw.detach(), raw.family, raw.type, raw.proto)
     dead = spare.dead_socket()
     try:
-        if _is_gevent(sock):
-            raw = sock._sock
-            sock._sock = sock._gevent_sock_class(dead.family, dead.type, dead.proto, dead.detach())
-            sock._sock.setblocking(False)
-            # The number of the descriptor stays with us: nothing registered in gevent's loop becomes stale.
-            return _native(raw.detach(), raw.family, raw.type, raw.proto)
         descriptor = sock if isinstance(sock, int) else sock.fileno()
         ours = os.dup(descriptor)
         os.dup2(dead.fileno(), descriptor, inheritable=False)
