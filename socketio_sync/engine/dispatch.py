@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -262,7 +263,7 @@ def _refuse_upgraded(request: Request, text: str) -> Response:
     """The server has sent its 101 before we were asked: all that is left is a close frame."""
     try:
         sock, _ = request.peer.take()
-        with sock:
+        with closing(sock):
             sock.send(close_frame(1008, text))
     except OSError:
         pass  # the client has gone by itself

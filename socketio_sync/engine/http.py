@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import _socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
@@ -20,7 +20,7 @@ from socketio_sync.protocol.engineio_handshake import parse_query
 _CHUNK = 65536
 
 
-GiveBack = Callable[[socket.socket], None]
+GiveBack = Callable[[_socket.socket], None]
 
 
 class Peer(Protocol):
@@ -51,7 +51,7 @@ class Peer(Protocol):
     @property
     def give_back(self) -> GiveBack | None: ...
 
-    def take(self) -> tuple[socket.socket, bytes]:
+    def take(self) -> tuple[_socket.socket, bytes]:
         """Take the socket from the server: non-blocking, TCP_NODELAY set; with what the server had read of it already.
 
         After it, leave the server with the response ``101 Switching Protocols`` (or ``200 OK``) without headers and

@@ -98,7 +98,7 @@ class ServerPeer:
         return 1 if self._environ.get("wsgi.multithread") is False else None
 
     @property
-    def give_back(self) -> Callable[[socket.socket], None] | None:
+    def give_back(self) -> Callable[[_socket.socket], None] | None:
         """How the server serves the socket further after ``take``; None where it could not, or has read too far."""
         if self.kind != "adopt" or self._environ is None:
             return None
@@ -107,7 +107,7 @@ class ServerPeer:
             handle = gunicorn_handle(self._sock)
         return None if handle is None else partial(_serve_further, handle)
 
-    def take(self) -> tuple[socket.socket, bytes]:
+    def take(self) -> tuple[_socket.socket, bytes]:
         """The client's socket, non-blocking, and what the server had read of it behind the request."""
         if self._sock is None:
             raise RuntimeError(f"there is no socket to take from {self.server}, or it was taken")
@@ -117,7 +117,8 @@ class ServerPeer:
             self._held = taken
         else:
             taken = _swap(self._sock, spare)
-            taken.setblocking(False)
+            if not self.is_gevent:
+                taken.setblocking(False)
             if isinstance(self._sock, int):
                 _no_delay(taken)
         self.spare = spare
@@ -272,7 +273,7 @@ def _has_read_no_further(reader: Any) -> bool:
     return hasattr(reader, "buf") and not reader.buf.getvalue()
 
 
-def _serve_further(handle: Callable[[Any, Any], None], sock: socket.socket) -> None:
+def _serve_further(handle: Callable[[Any, Any], None], sock: _socket.socket) -> None:
     from gevent.socket import socket as gevent_socket
 
     try:
@@ -293,13 +294,13 @@ def _no_delay(sock: Any) -> None:
         pass  # no TCP socket; or the client is gone, and the next read or write will tell
 
 
-def _swap(sock: Any, spare: Spare) -> socket.socket:
+def _swap(sock: Any, spare: Spare) -> _socket.socket:
     """Put a dead socket in the place of the server's; the real one is ours."""
     if _is_gevent(sock):
-        raw = sock._sock
+        raw: _socket.socket = sock._sock  # it does not block, and gevent does not know it but by the one around it
         sock._sock = DeadSocket(raw)
         # The number of the descriptor stays with us: nothing registered in gevent's loop becomes stale.
-        return _native(raw.detach(), raw.family, raw.type, raw.proto)
+        return raw
     dead = spare.dead_socket()
     try:
         descriptor = sock if isinstance(sock, int) else sock.fileno()
@@ -310,14 +311,11 @@ def _swap(sock: Any, spare: Spare) -> socket.socket:
         dead.close()
 
 
-def _native(descriptor: int, family: int = -1, type: int = -1, proto: int = -1) -> socket.socket:
-    """A socket object of the interpreter's own class, also in a process that gevent has patched.
-
-    What is not told of the descriptor the kernel is asked for.
-    """
+def _native(descriptor: int) -> socket.socket:
+    """A socket object of the interpreter's own class, also in a process that gevent has patched."""
     monkey = sys.modules.get("gevent.monkey")
     cls = socket.socket if monkey is None else monkey.get_original("socket", "socket")
-    native: socket.socket = cls(family, type, proto, descriptor)
+    native: socket.socket = cls(fileno=descriptor)
     return native
 
 
