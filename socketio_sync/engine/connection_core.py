@@ -9,8 +9,6 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -22,7 +20,7 @@ from socketio_sync.protocol import engineio_packet as packets
 from socketio_sync.protocol import engineio_session as sessions
 from socketio_sync.protocol.engineio_packet import EncodedPacket
 from socketio_sync.protocol.websocket import utf8_frame
-from socketio_sync.runtime.channel import write_to_all
+from socketio_sync.runtime.channel import NO_CHANNEL
 
 if TYPE_CHECKING:
     from socketio_sync.engine.engine import Engine
@@ -53,14 +51,15 @@ plain_frames_v3 = attrgetter("websocket_v3")
 
 
 class _HotConnection:
-    """What a broadcast needs of each connection, in one cache line: the slots of a base come first in memory.
+    """What sending needs of each connection, in one cache line: the slots of a base come first in memory.
 
     With thousands of clients every further line that a delivery touches costs as much as a hundred instructions.
     """
 
-    __slots__ = ("_channel", "_frames", "lock")
+    __slots__ = ("_channel", "_frames", "lock", "plain_channel")
 
     lock: NativeLock
+    plain_channel: Channel
 
 
 class ConnectionCore(_HotConnection):
@@ -116,6 +115,8 @@ class ConnectionCore(_HotConnection):
         self.session = sessions.Session(self.protocol, transport, options.ping_interval, options.ping_timeout, now)
         self._websocket: WebSocketTransport | None = None
         self._channel: Channel | None = None
+        # For who sends to many: the channel where that takes a packet's ``websocket_frames``, else NO_CHANNEL.
+        self.plain_channel = NO_CHANNEL
         self._frames: Callable[[EncodedPacket], bytes] = plain_frames if self.protocol == 4 else plain_frames_v3
         self._upgrade: Upgrade | None = None
         self._get: Reply | None = None
@@ -164,7 +165,7 @@ class ConnectionCore(_HotConnection):
         Returns False if it was dropped: the connection is closing, or it is volatile and something waits already.
         """
         if self._frames is not plain_frames and self._channel is not None:
-            self._frames(packet)  # the packet keeps them: to compress may take long, and others share the lock
+            self._frames(packet)  # to compress may take long, and others share the lock; the packet keeps the result
         with self.lock:
             channel = self._channel
             if channel is not None and not channel.waiting:
@@ -205,6 +206,9 @@ class ConnectionCore(_HotConnection):
 
     def send_packets(self, batch: list[EncodedPacket]) -> bool:
         """Send packets with nothing between them."""
+        if self._frames is not plain_frames and self._channel is not None:
+            for packet in batch:
+                self._frames(packet)  # as in send_packet
         with self.lock:
             sent = all([self._send_locked(packet, False, flush=False) for packet in batch])
             if self._get is not None and self.session.queue:
@@ -408,6 +412,7 @@ class ConnectionCore(_HotConnection):
         if self._websocket is not None:
             self._acts.append(self._websocket.abort if abort else partial(self._websocket.end, None))
         self._channel = self._websocket = None
+        self.plain_channel = NO_CHANNEL
         self._acts.extend(event.set for event in self._drain_waiters)
         self._drain_waiters.clear()
         self._acts.append(partial(self._ended, reason, details))
@@ -436,24 +441,6 @@ class ConnectionCore(_HotConnection):
         receiver.on_close(reason, details)
         if self._events is not None:
             self._events.post("close", reason, details)
-
-
-def send_packet_to_all(connections: Iterable[ConnectionCore | None], packet: EncodedPacket) -> Sequence[int]:
-    """Send a packet to those of many connections that take it at once, as most do; any thread, never blocks.
-
-    Returns:
-        The indices of the others, None among them: nothing was sent, that is for ``send_packet``.
-    """
-    channels = [
-        connection._channel if connection is not None and connection._frames is plain_frames else None
-        for connection in connections
-    ]
-    if not any(channels):
-        return range(len(channels))
-    others = write_to_all(filter(None, channels), packet.websocket_frames())
-    if not others and all(channels):
-        return ()
-    return [index for index, channel in enumerate(channels) if channel is None or channel in others]
 
 
 def reduced_environ(environ: dict[str, Any], keep: tuple[str, ...]) -> dict[str, Any]:

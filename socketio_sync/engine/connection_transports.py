@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from socketio_sync.engine.connection_core import CLOSE_PACKET
 from socketio_sync.engine.connection_core import NOOP_PACKET
 from socketio_sync.engine.connection_core import ConnectionCore
+from socketio_sync.engine.connection_core import plain_frames
 from socketio_sync.engine.upgrade import Upgrade
 from socketio_sync.exceptions import DisconnectDetails
 from socketio_sync.exceptions import ProtocolError
@@ -207,6 +208,8 @@ class TransportSide(ConnectionCore):
         self._websocket = transport
         self._frames = transport.frames or self._frames
         self._channel = transport.channel
+        if self._frames is plain_frames:
+            self.plain_channel = transport.channel
         transport.listen(self.receive_text, self.receive_binary)
         if self._pauses:
             transport.channel.pause()  # here and now: later it could come behind a resume

@@ -113,7 +113,7 @@ class WebSocketTransport:
                 return
             self._ended = True
             self.channel.write(close_frame(code))
-        self.channel.finish()
+            self.channel.finish()  # nothing may come behind the close frame (RFC 6455, 5.5.1)
 
     def abort(self) -> None:
         """Close at once; what waits is lost."""

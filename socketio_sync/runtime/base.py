@@ -28,8 +28,8 @@ Label = str | Callable[[], str]
 
 IDLE_SECONDS = 5.0
 """How long a worker that nobody needs is kept."""
-LOCK_SHARED_BY = 64
-"""Connections. Fewer, and a broadcast spends its time on locks; more, and threads that send meet more often."""
+LOCK_SHARED_BY = 8
+"""Connections. Fewer, and a broadcast spends its time on locks; more, and others wait longer while it has one."""
 
 
 class Task:
@@ -104,6 +104,7 @@ class Runtime(ABC):
         # Of jobs that run now, one at most as a rule. No lock: adding and removing are atomic.
         self._corked: list[Outlet] = []
         self._sharers = itertools.count()
+        self._shared_lock = self.lock()  # whoever is very early
         self.mailbox_lock = self.lock()  # guards what says that a mailbox is full, in all of them, for a few lines
         self.timers = Timers(self.now, self.lock(), self._rearm, self._stalled)
         _runtimes.add(self)

@@ -7,11 +7,13 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Iterable
+from contextlib import nullcontext
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Protocol
+from typing import cast
 
 from . import native
 from .native import NativeLock
@@ -421,8 +423,10 @@ class Channel(_HotChannel):
         with self._lock:
             self.fd = -1
             self._drop_backlog()
-            self._close()
+            complaint = self._close()
         self._receiver = _NOBODY
+        if complaint is not None:
+            logger.debug("closing a socket failed: %r", complaint)
         if self.on_closed is not None:
             self.on_closed()
 
@@ -455,36 +459,52 @@ class Channel(_HotChannel):
         self._backlog = None
         self.waiting = 0
 
-    def _close(self) -> None:
+    def _close(self) -> OSError | None:
+        """Close the socket; returns what it complains about, as some TLS objects do of a peer that left first."""
         try:
             self.sock.close()
-        except OSError as error:  # some TLS objects complain about a peer that left first
-            logger.debug("closing a socket failed: %r", error)
+        except OSError as error:
+            return error
+        return None
 
 
-def write_to_all(channels: Iterable[Channel], data: bytes) -> set[Channel]:
+class _NoChannel:
+    """In a list of channels: one that takes nothing."""
+
+    _lock = nullcontext()
+    _backlog = corked = None
+    closed = True
+
+
+NO_CHANNEL = cast(Channel, _NoChannel)
+
+
+def write_to_all(channels: Iterable[Channel], data: bytes) -> list[int]:
     """Write the same to those of many channels that can take it at once; any thread.
 
     Measured: a broadcast spends its time here. As ``Channel.write``, without what few channels need; and a lock that
-    neighbours share is taken once for them.
+    neighbours share is taken once for them. All but the first of them are asked of ``channels`` under that lock.
 
     Returns:
-        The others, to which nothing was written: ``Channel.write`` sees why.
+        The indices of the others, to which nothing was written: ``Channel.write`` sees why.
     """
-    others = set()
+    others = []
     size = len(data)
+    index = -1
     for lock, neighbours in groupby(channels, _lock_of):
         with lock:
             for channel in neighbours:
-                if channel._backlog is None and not channel.corked and not channel.closed:
-                    try:
-                        sent = channel.sock.send(data)
-                    except OSError:
-                        sent = 0
-                    if sent == size:
-                        continue
-                    if sent:
-                        channel._keep(memoryview(data)[sent:])
-                        continue
-                others.add(channel)
+                index += 1
+                if channel._backlog is not None or channel.corked or channel.closed:
+                    others.append(index)
+                    continue
+                try:
+                    sent = channel.sock.send(data)
+                except (BlockingIOError, InterruptedError):
+                    sent = 0
+                except OSError:
+                    others.append(index)
+                    continue
+                if sent != size:  # in the same breath: TLS that took nothing wants these bytes before any other
+                    channel._keep(memoryview(data)[sent:] if sent else data)
     return others

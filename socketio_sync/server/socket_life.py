@@ -15,7 +15,6 @@ from typing import Any
 from typing import Literal
 
 from socketio_sync.adapters.adapter import Session
-from socketio_sync.engine.connection_core import send_packet_to_all
 from socketio_sync.exceptions import DisconnectedError
 from socketio_sync.protocol.acks import PendingAck
 from socketio_sync.protocol.acks import PendingAcks
@@ -23,6 +22,8 @@ from socketio_sync.protocol.engineio_packet import EncodedPacket
 from socketio_sync.protocol.socketio_packet import ACK
 from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.protocol.socketio_packet import shown
+from socketio_sync.runtime.channel import NO_CHANNEL
+from socketio_sync.runtime.channel import write_to_all
 from socketio_sync.runtime.mailbox import Mailbox
 from socketio_sync.server.dispatch import call_handler
 from socketio_sync.server.dispatch import handle_event
@@ -70,10 +71,6 @@ RECOVERABLE_REASONS = frozenset(
         "forced server close",
     )
 )
-
-
-_AT_ONCE = 128
-"""To so many sockets a packet is sent in one go: few, lest one of them has left since it was looked at."""
 
 
 class _HotSocket:
@@ -477,14 +474,15 @@ def send_to_all(sockets: Sequence[SocketLife], encoded: EncodedPacket, volatile:
     """Send a packet to each, as ``SocketLife.send_encoded`` does.
 
     Measured: after each call to the kernel the processor's caches have forgotten the code that leads to the next. So
-    each layer prepares its part of all deliveries, and what stands between two of those calls is one short loop.
+    each layer has a short part in one loop, and who cannot take it at once comes afterwards.
     """
     if not quiet and log.isEnabledFor(logging.DEBUG):
         for socket in sockets:
             socket.send_encoded(encoded, volatile)
         return
-    for start in range(0, len(sockets), _AT_ONCE):
-        crowd = sockets[start : start + _AT_ONCE]
-        plain = [socket.conn if socket._held is None and socket._state is CONNECTED else None for socket in crowd]
-        for index in send_packet_to_all(plain, encoded):
-            crowd[index].send_encoded(encoded, volatile, True)
+    channels = (
+        socket.conn.plain_channel if socket._held is None and socket._state is CONNECTED else NO_CHANNEL
+        for socket in sockets
+    )
+    for index in write_to_all(channels, encoded.websocket_frames()):
+        sockets[index].send_encoded(encoded, volatile, True)

@@ -10,6 +10,7 @@ thread, until its end.
 from __future__ import annotations
 
 import _socket
+import errno
 import os
 import socket
 import sys
@@ -298,6 +299,8 @@ def _swap(sock: Any, spare: Spare) -> _socket.socket:
     """Put a dead socket in the place of the server's; the real one is ours."""
     if _is_gevent(sock):
         raw: _socket.socket = sock._sock  # it does not block, and gevent does not know it but by the one around it
+        if raw.fileno() < 0:  # the server has closed it, or it was taken through another peer
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         sock._sock = DeadSocket(raw)
         # The number of the descriptor stays with us: nothing registered in gevent's loop becomes stale.
         return raw

@@ -21,7 +21,7 @@ class DeadSocket:
         former: the inner socket whose place it takes.
     """
 
-    __slots__ = ("family", "proto", "type")
+    __slots__ = ("__weakref__", "family", "proto", "type")
 
     def __init__(self, former: _socket.socket) -> None:
         self.family = former.family
@@ -60,9 +60,21 @@ class DeadSocket:
         """The end."""
         return b"", None
 
-    def getsockopt(self, *which: int) -> int:
+    def recvfrom_into(self, buffer: Any, size: int = 0, flags: int = 0) -> tuple[int, None]:
+        """The end."""
+        return 0, None
+
+    def recvmsg(self, *sizes_and_flags: int) -> tuple[bytes, list[Any], int, None]:
+        """The end."""
+        return b"", [], 0, None
+
+    def recvmsg_into(self, buffers: Any, *sizes_and_flags: int) -> tuple[int, list[Any], int, None]:
+        """The end."""
+        return 0, [], 0, None
+
+    def getsockopt(self, level: int, option: int, size: int = 0) -> int | bytes:
         """No option is set."""
-        return 0
+        return bytes(size) if size else 0
 
     def setsockopt(self, *option: Any) -> None:
         """There is nothing to set."""

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from threading import Thread
+from typing import Any
 
+import pytest
+
+from tests.promises.client import Client
 from tests.promises.client import Promised
+from tests.support.served import served
+from tests.support.timing import scaled
 from tests.support.wire import Wire
 
 CLIENTS = 300
-"""More than get a broadcast in one go, or have one lock."""
+"""Many more than have one lock."""
 
 
 def websocket(server: Promised, query: str, headers: dict[str, str] | None = None) -> Wire:
@@ -67,3 +74,39 @@ def test_threads_that_broadcast_at_once_to_many(server: Promised) -> None:
             _, thread, number = client.event()
             numbers[thread].append(number)
         assert numbers == [list(range(20))] * 3
+
+
+class Intruded:
+    """A socket in whose first ``send`` another thread does something."""
+
+    def __init__(self, sock: Any, intruder: Callable[[], object]) -> None:
+        self._sock = sock
+        self._intruders = [intruder]
+
+    def send(self, data: bytes) -> int:
+        while self._intruders:
+            thread = Thread(target=self._intruders.pop())
+            thread.start()
+            thread.join(scaled(10))
+        sent: int = self._sock.send(data)
+        return sent
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+def test_nothing_comes_behind_a_disconnect(runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socketio_sync.runtime.base.LOCK_SHARED_BY", 1)  # or the disconnect waits for the broadcast
+    with served(runtime) as running:
+        clients = [Client(running.port) for _ in range(3)]
+        sockets = [running.io.sockets[client.id] for client in clients]
+        channel = sockets[0].conn.plain_channel
+        channel.sock = Intruded(channel.sock, sockets[2].disconnect)
+        running.io.emit("news")
+        running.io.emit("more")
+        assert clients[2].next() == "41"
+        assert clients[2].listen(0.1) == []
+        for client in clients[:2]:
+            assert [client.next(), client.next()] == ['42["news"]', '42["more"]']
+        for client in clients:
+            client.close()

@@ -16,6 +16,8 @@ import pytest
 from socketio_sync.runtime import native
 from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime.channel import MAX_READ_SIZE
+from socketio_sync.runtime.channel import NO_CHANNEL
+from socketio_sync.runtime.channel import Channel
 from socketio_sync.runtime.channel import write_to_all
 from tests.support.channels import Pair
 from tests.support.channels import receive_exactly
@@ -312,7 +314,7 @@ class TestWritingToAll:
 
     def test_each_gets_it(self, pairs: list[Pair]) -> None:
         for data in (b"one;", b"two;"):
-            assert write_to_all((pair.channel for pair in pairs), data) == set()
+            assert write_to_all((pair.channel for pair in pairs), data) == []
         assert [receive_exactly(pair.peer, 8) for pair in pairs] == [b"one;two;"] * 6
         assert not any(pair.lock.locked() for pair in pairs)
 
@@ -327,22 +329,33 @@ class TestWritingToAll:
             corked.channel.write_small(b"first;")
         broken.peer.close()
         channels = [pair.channel for pair in pairs]
-        assert write_to_all(channels, b"x") == set(channels[1:5])
+        assert write_to_all([*channels, NO_CHANNEL, NO_CHANNEL], b"x") == [1, 2, 3, 4, 6, 7]
         assert full.channel.waiting == waiting
         assert [receive_exactly(pair.peer, 1) for pair in (pairs[0], pairs[5])] == [b"x", b"x"]
         corked.write(b"x")
         assert receive_exactly(corked.peer, 7) == b"first;x"
 
-    def test_a_full_socket_is_left_alone(self, pairs: list[Pair]) -> None:
+    def test_what_a_full_socket_does_not_take_is_kept(self, pairs: list[Pair]) -> None:
         fill(pairs[2].channel.sock)
-        channels = [pair.channel for pair in pairs]
-        assert write_to_all(channels, b"x") == {pairs[2].channel}
-        assert pairs[2].channel.waiting == 0
+        assert write_to_all([pair.channel for pair in pairs], b"x") == []
+        assert [pair.channel.waiting for pair in pairs] == [0, 0, 1, 0, 0, 0]
+
+    def test_neighbours_are_looked_at_under_their_lock(self, pairs: list[Pair]) -> None:
+        held = []
+
+        def looked_at() -> Iterator[Channel]:
+            for pair in pairs:
+                held.append(pair.lock.locked())
+                yield pair.channel
+
+        write_to_all(looked_at(), b"x")
+        first = [number == 0 or pair.lock is not pairs[number - 1].lock for number, pair in enumerate(pairs)]
+        assert held[1:] == [not alone for alone in first[1:]]
 
     def test_what_the_kernel_does_not_take_is_kept_and_sent(self, pairs: list[Pair]) -> None:
         for pair in pairs:
             pair.channel.start()
-        assert write_to_all([pair.channel for pair in pairs], BIG) == set()
+        assert write_to_all([pair.channel for pair in pairs], BIG) == []
         assert all(0 < pair.channel.waiting < len(BIG) for pair in pairs)
         for pair in pairs:
             pair.write(b"the end")
@@ -359,10 +372,8 @@ class TestWritingToAll:
             barrier.wait()
             for _ in range(each):
                 piece = b"%d" % who * size
-                others = set(channels) if who % 2 else write_to_all(channels, piece)
-                for pair in pairs:
-                    if pair.channel in others:
-                        pair.write(piece)
+                for index in range(len(pairs)) if who % 2 else write_to_all(channels, piece):
+                    pairs[index].write(piece)
 
         threads = [Thread(target=write, args=(who,)) for who in range(width)]
         for thread in threads:

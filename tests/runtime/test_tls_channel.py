@@ -15,6 +15,7 @@ import pytest
 import trustme
 
 from socketio_sync.runtime.base import Runtime
+from socketio_sync.runtime.channel import write_to_all
 from socketio_sync.runtime.tls_channel import TLSChannel
 from tests.support.channels import Recorder
 from tests.support.timing import scaled
@@ -143,6 +144,20 @@ def test_a_large_write_is_kept_and_sent(pair: TLSPair) -> None:
     assert pair.aside(pair.receive, len(BIG) + 7) == BIG + b"the end"
     assert pair.recorder.drained.wait(scaled(5))
     assert pair.channel.waiting == 0
+
+
+def test_what_a_broadcast_begins_is_ended_before_anything_else(pair: TLSPair) -> None:
+    # OpenSSL holds a record that the socket did not take, and takes the next bytes for that one's.
+    pair.channel.start()
+    news = bytes(range(250)) * 100
+    count = 0
+    while not pair.channel.waiting:
+        assert write_to_all([pair.channel], news) == []
+        count += 1
+    pair.write(b"x" * 30_000)
+    assert write_to_all([pair.channel], news) == [0]
+    expected = news * count + b"x" * 30_000
+    assert pair.aside(pair.receive, len(expected)) == expected
 
 
 def test_both_directions_at_once(pair: TLSPair) -> None:

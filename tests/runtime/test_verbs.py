@@ -54,6 +54,23 @@ def test_neighbours_share_a_lock(runtime: Runtime) -> None:
     assert len(set(locks)) == 3
 
 
+def test_threads_that_ask_for_a_shared_lock_at_once(runtime: Runtime) -> None:
+    width = 8
+    barrier, locks = Barrier(width), []
+
+    def ask() -> None:
+        barrier.wait()
+        locks.extend([runtime.shared_lock() for _ in range(100)])
+
+    threads = [Thread(target=ask) for _ in range(width)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(locks) == 100 * width
+    assert len(set(locks)) <= 100 * width // LOCK_SHARED_BY + 1
+
+
 def test_a_task_can_be_joined(runtime: Runtime) -> None:
     go, seen = runtime.event(), []
 
