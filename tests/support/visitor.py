@@ -20,10 +20,10 @@ class Visitor(socketio.Client):
         super().__init__(reconnection=False, http_session=session)
         self.inbox: queue.Queue[tuple[Any, ...]] = queue.Queue()
 
-    def next(self, event: str) -> tuple[Any, ...]:
+    def next(self, event: str, patience: float = 10) -> tuple[Any, ...]:
         """The arguments of the next ``event``; others are skipped."""
         while True:
-            name, *args = self.inbox.get(timeout=scaled(10))
+            name, *args = self.inbox.get(timeout=scaled(patience))
             if name == event:
                 return tuple(args)
 
