@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from importlib import import_module
+from threading import Lock
 
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -18,6 +19,7 @@ from socketio_sync import ConnectError
 from socketio_sync import Server
 
 io = Server(max_http_buffer_size=20_000)
+telling = Lock()
 
 
 @io.wrap_handlers
@@ -55,16 +57,21 @@ def online_users():
     return sorted({socket.data["name"] for socket in io.fetch_sockets()})
 
 
+def tell_who_is_online():
+    with telling:  # or, of two who leave at once, the one who counted first may tell last
+        io.emit("online", online_users())
+
+
 @io.on("connection")
 def connection(socket):
     notices = Notice.objects.select_related("author").order_by("-id")[:50]
     socket.emit("notices", [notice.as_dict() for notice in reversed(notices)])
-    io.emit("online", online_users())
+    tell_who_is_online()
 
 
 @io.on("disconnect")
 def disconnect(socket):
-    io.emit("online", online_users())
+    tell_who_is_online()
 
 
 def clean(text):
