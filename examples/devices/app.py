@@ -23,6 +23,7 @@ LONGEST = 2000
 
 # A device that was away for less than two minutes gets what it missed by itself, and `recovered` is true.
 io = Server(connection_state_recovery=True, max_http_buffer_size=20_000)
+telling = threading.Lock()
 
 
 class Mail:
@@ -103,7 +104,8 @@ def disconnect(socket):
 
 
 def show_online():
-    io.emit("online", {user: len(io.in_(devices(user)).fetch_sockets()) for user in USERS})
+    with telling:  # or, of two who leave at once, the one who counted first may tell last
+        io.emit("online", {user: len(io.in_(devices(user)).fetch_sockets()) for user in USERS})
 
 
 @io.on("send")

@@ -23,6 +23,7 @@ NAMES = "Badger Crane Dolphin Falcon Gecko Heron Ibex Jackal Koala Lynx Marten N
 
 # A short cut is bridged: what was drawn meanwhile comes by itself. A client's message is small here.
 io = Server(connection_state_recovery=True, max_http_buffer_size=20_000)
+telling = threading.Lock()
 
 
 class Board:
@@ -124,7 +125,8 @@ def leave(socket):
 
 
 def show_people():
-    io.to("board").emit("people", {person.id: person.data["name"] for person in io.in_("board").fetch_sockets()})
+    with telling:  # or, of two who leave at once, the one who looked first may tell last
+        io.to("board").emit("people", {person.id: person.data["name"] for person in io.in_("board").fetch_sockets()})
 
 
 def page(environ, start_response):
