@@ -221,9 +221,8 @@ class Adapter:
         """Send a packet to everyone that the options select: encoded once, and before this returns."""
         encoded = self.nsp.encode(packet, options.compress)
         sockets = self._selected(options)
-        watched = [socket for socket in sockets if socket.has_outgoing]
         self.nsp.send_to_all(sockets, encoded, options.volatile)
-        notify_outgoing(watched, packet)
+        notify_outgoing(sockets, packet)
 
     def send_to(self, socket: LocalSocket, packet: Packet, options: BroadcastOptions) -> None:
         """Send a packet to one socket of this server; the options' rooms mean nothing."""

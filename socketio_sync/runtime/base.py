@@ -104,7 +104,7 @@ class Runtime(ABC):
         # Of jobs that run now, one at most as a rule. No lock: adding and removing are atomic.
         self._corked: list[Outlet] = []
         self._sharers = itertools.count()
-        self._shared_lock = self.lock()  # whoever is very early
+        self._shared_lock = self.lock()  # for who asks while the first caller makes one
         self.mailbox_lock = self.lock()  # guards what says that a mailbox is full, in all of them, for a few lines
         self.timers = Timers(self.now, self.lock(), self._rearm, self._stalled)
         _runtimes.add(self)

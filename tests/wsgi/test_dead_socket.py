@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import socket
 import weakref
 from collections.abc import Iterator
@@ -80,13 +81,20 @@ def test_it_is_taken_once(taken: tuple[Any, Any, socket.socket]) -> None:
         peer.take()
 
 
-def test_it_takes_no_descriptor(taken: tuple[Any, Any, socket.socket]) -> None:
-    server_side, sock, _ = taken
+def test_the_taken_one_outlives_the_servers(taken: tuple[Any, Any, socket.socket]) -> None:
+    server_side, sock, client = taken
     descriptor = sock.fileno()
-    inner = server_side._sock
-    server_side.detach()
-    del inner
+    assert server_side.detach() == -1
     gc.collect()
     assert sock.fileno() == descriptor
     sock.send(b"x")
-    assert taken[2].recv(1) == b"x"
+    assert client.recv(1) == b"x"
+
+
+def test_taking_needs_no_descriptor() -> None:
+    near, far = gevent.socket.socketpair()
+    before = os.listdir("/proc/self/fd")
+    sock, _ = find_peer({"gunicorn.socket": near}).take()
+    assert os.listdir("/proc/self/fd") == before
+    for each in (sock, near, far):
+        each.close()
