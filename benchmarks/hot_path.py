@@ -26,7 +26,7 @@ from socketio_sync import Server
 from socketio_sync import WSGIApp
 from socketio_sync.protocol.websocket import masked
 from socketio_sync.protocol.websocket import text_frame
-from socketio_sync.runtime.poller import READ
+from socketio_sync.runtime.channel import READ
 from socketio_sync.runtime.poller import Poller
 
 PAYLOAD = "x" * 32
@@ -60,20 +60,18 @@ class EndlessSocket:
 
 
 class EndlessPoller(Poller):
-    """Always reports the same channel, as often as a busy server has others to read in one go."""
+    """Always reports the same channels, as many as a busy server has to read in one go."""
 
-    def __init__(self, channel: Any) -> None:
+    def __init__(self, channels: list[Any]) -> None:
         super().__init__()
-        self._watched[channel.fd] = channel
-        self.size = 1
-        self._fd = channel.fd
+        self._watched.update((channel.fd, channel) for channel in channels)
 
     def poll(self, timeout: float) -> list[tuple[int, int]]:
-        return [(self._fd, READ)] * self.size
+        return [(fd, READ) for fd in self._watched]
 
 
 def make_server() -> Server:
-    io = Server(runtime="gevent")
+    io = Server(runtime="gevent", io_uring=False)  # which would ask the kernel
 
     @io.on("connection")
     def connected(socket: Any) -> None:
@@ -141,28 +139,31 @@ def calls_of(step: Callable[[], object]) -> list[str]:
 
 def report(io: Server, show_calls: bool) -> None:
     """In the hub, as its callbacks run."""
-    plain, own = list(io.engine.connections.values())
+    channels = [connection._channel for connection in io.engine.connections.values()]
     for name, message in MESSAGES.items():
-        channel: Any = (own if name == OWN else plain)._channel
-        best, median, calls = follow(io.engine.runtime, channel, EndlessSocket(masked(text_frame(message))))
+        chosen = channels[READY:] if name == OWN else channels[:READY]
+        best, median, calls = follow(io.engine.runtime, chosen, EndlessSocket(masked(text_frame(message))))
         functions = sum(not call.startswith(" ") for call in calls)
         print(f"{name:26} {best:6.1f} us, median {median:6.1f}; {functions} Python functions, {len(calls)} in all")
         if show_calls:
             print("\n".join(calls))
 
 
-def follow(runtime: Any, channel: Any, endless: EndlessSocket) -> tuple[float, float, list[str]]:
-    """What one of its messages costs, at best and at the median, and what it calls."""
-    real, channel.sock = channel.sock, endless
-    poller, runtime._poller = runtime._poller, EndlessPoller(channel)
+def follow(runtime: Any, channels: list[Any], endless: EndlessSocket) -> tuple[float, float, list[str]]:
+    """What one message costs, at best and at the median, when so many have one each; and what a single one calls."""
+    real = [channel.sock for channel in channels]
+    poller = runtime._poller
+    for channel in channels:
+        channel.sock = endless
     try:
-        runtime._poller.size = READY
+        runtime._poller = EndlessPoller(channels)
         best, median = measure(runtime._serve)
-        runtime._poller.size = 1
+        runtime._poller = EndlessPoller(channels[:1])
         return best, median, calls_of(runtime._serve)
     finally:
-        channel.sock = real
         runtime._poller = poller
+        for channel, sock in zip(channels, real, strict=True):
+            channel.sock = sock
 
 
 def main() -> None:
@@ -172,7 +173,7 @@ def main() -> None:
     io = make_server()
     web = WSGIServer(("127.0.0.1", 0), WSGIApp(io), log=None)
     web.start()
-    clients = [connect(web.server_port, auth) for auth in ("{}", '{"own":true}')]
+    clients = [connect(web.server_port, auth) for auth in ["{}"] * READY + ['{"own":true}'] * READY]
     done = gevent.event.AsyncResult()
 
     def run() -> None:

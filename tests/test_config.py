@@ -62,6 +62,7 @@ def test_the_defaults() -> None:
         "adapter": None,
         "runtime": "auto",
         "handler_threads": 64,
+        "io_uring": True,
         "keep_environ": (),
         "ordered_events": True,
     }
@@ -172,6 +173,7 @@ def test_counts(name: str, least: int) -> None:
     [
         "add_trailing_slash",
         "allow_upgrades",
+        "io_uring",
         "cors_credentials",
         "allow_eio3",
         "cleanup_empty_child_namespaces",

@@ -143,6 +143,7 @@ class EngineOptions:
         per_message_deflate, http_compression: DeflateOptions, CompressionOptions, or None for none.
         runtime: "auto", "gevent" or "threads".
         handler_threads: handlers that run at once on threads.
+        io_uring: read from and send to many clients in one call to the kernel, where Linux allows it.
         keep_environ: names of entries to keep in ``environ`` besides the strings.
     """
 
@@ -173,6 +174,7 @@ class EngineOptions:
     http_compression: CompressionOptions | None = _option(True, switch(CompressionOptions))
     runtime: str = _option("auto", one_of("auto", "gevent", "threads"))
     handler_threads: int = _option(64, integer(1))
+    io_uring: bool = _option(True, boolean)
     keep_environ: tuple[str, ...] = _option((), several(string))
 
     def __post_init__(self) -> None:

@@ -178,28 +178,19 @@ class ConnectionCore(_HotConnection):
     def send_utf8(self, text: bytes) -> bool:
         """As ``send_packet`` for one text that goes to nobody else: mostly it becomes a frame and nothing besides.
 
-        Between ``cork`` and ``uncork`` it may wait for others like it.
+        In a job it may wait until the runtime sends what was gathered.
         """
         if self._frames is plain_frames:
             frame = utf8_frame(_MESSAGE + text)
             with self.lock:
                 channel = self._channel
                 if channel is not None and not channel.waiting:
-                    if channel.corked is None:  # as mostly: write_small would cost a call more
-                        channel.write(frame)
-                    else:
-                        channel.write_small(frame)
+                    channel.write_small(frame)
                     return True
         return self.send_packet(EncodedPacket((text.decode(),)))
 
-    def cork(self) -> None:
-        """From now on texts may be gathered; any other packet takes along what was."""
-        with self.lock:
-            if self._channel is not None:
-                self._channel.cork()
-
     def uncork(self) -> None:
-        """Send what was gathered; the end of a connection does so, too."""
+        """Send what was gathered for it; the end of a connection does so, too."""
         with self.lock:
             if self._channel is not None:
                 self._channel.uncork()

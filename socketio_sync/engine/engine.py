@@ -163,7 +163,13 @@ class Engine:
         with self._lock:
             if self._runtime is None:
                 if runtime is None:
-                    runtime = choose(self.options.runtime, gevent_socket, handler_threads=self.options.handler_threads)
+                    options = self.options
+                    runtime = choose(
+                        options.runtime,
+                        gevent_socket,
+                        handler_threads=options.handler_threads,
+                        io_uring=options.io_uring,
+                    )
                 self.held = HeldRequests(runtime.lock())
                 runtime.on_stall = self._stalled
                 self._runtime = runtime

@@ -185,8 +185,7 @@ def _connect(
         transport.channel.on_closed = ended.set
     if not peer.upgraded:
         with connection.lock:  # in one piece with the open packet, which ``begin`` sends
-            transport.channel.cork()
-            transport.channel.write_small(switching_head(request, headers + extra))
+            transport.channel.cork(switching_head(request, headers + extra))
     begun = begin(transport)
     with connection.lock:
         transport.channel.uncork()

@@ -10,7 +10,9 @@ from .base import Runtime
 logger = logging.getLogger("socketio_sync.server")
 
 
-def choose(name: str, gevent_socket: bool | None = None, *, handler_threads: int = 64) -> Runtime:
+def choose(
+    name: str, gevent_socket: bool | None = None, *, handler_threads: int = 64, io_uring: bool = True
+) -> Runtime:
     """Make the runtime for ``name``; to be called when the first thing is to run, never at import.
 
     Args:
@@ -18,6 +20,7 @@ def choose(name: str, gevent_socket: bool | None = None, *, handler_threads: int
             monkey-patched.
         gevent_socket: whether the request that asks came on a gevent socket; None: no request asks.
         handler_threads: how many jobs may run at once, with threads.
+        io_uring: use Linux's io_uring where it can be had.
 
     Raises:
         ModuleNotFoundError: gevent is asked for and not installed.
@@ -37,11 +40,11 @@ def choose(name: str, gevent_socket: bool | None = None, *, handler_threads: int
                 "runtime=\"gevent\", but this web server is not gevent's, so nothing would ever be read: use gunicorn "
                 '-k gevent, gevent.pywsgi or io.listen(), or runtime="auto"'
             )
-        return GeventRuntime()
+        return GeventRuntime(io_uring)
     if name == "threads":
         from .threads import ThreadRuntime
 
-        return ThreadRuntime(handler_threads)
+        return ThreadRuntime(handler_threads, io_uring)
     raise ValueError(f'runtime must be "auto", "gevent" or "threads", not {name!r}')
 
 

@@ -11,13 +11,14 @@ from abc import ABC
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
-from typing import Protocol
 
 from . import native
 from .channel import Channel
 from .channel import ChannelReceiver
 from .events import Event
+from .many_channels import send_gathered
 from .native import NativeLock
+from .rings import Rings
 from .timers import Timers
 from .tls_channel import TLSChannel
 
@@ -28,6 +29,8 @@ Label = str | Callable[[], str]
 
 IDLE_SECONDS = 5.0
 """How long a worker that nobody needs is kept."""
+GATHER_SECONDS = 0.001
+"""An answer waits no longer for others, when the handlers behind it are as quick as those before."""
 LOCK_SHARED_BY = 8
 """Connections. Fewer, and a broadcast spends its time on locks; more, and others wait longer while it has one."""
 
@@ -68,14 +71,6 @@ class Task:
         return f"<Task {getattr(self._fn, '__name__', self._fn)} {'done' if self.done else 'running'}>"
 
 
-class Outlet(Protocol):
-    """Where a job's answers go, one by one or gathered. Any thread; neither blocks; both are harmless twice."""
-
-    def cork(self) -> None: ...
-
-    def uncork(self) -> None: ...
-
-
 class Runtime(ABC):
     """Threads or gevent behind one set of verbs.
 
@@ -87,6 +82,11 @@ class Runtime(ABC):
     Attributes:
         name: "gevent" or "threads".
         failures: what user code may raise as a failure of its own; anything else means to end the worker.
+        io_uring: whether Linux's io_uring may be used where there is one.
+        rings: of io_uring, as far as there are any.
+        gatherer: the thread whose jobs' small writes are gathered (``Channel.write_small``), 0 for none. It is the I/O
+            thread, and only while it runs jobs with somebody who sends when one blocks, or computes for long.
+        gathered: for channels: those that have gathered something; see ``send_gathered``.
         timers: calls at a later time; ``timers.now()`` is the clock for deadlines.
         on_stall: called in the I/O thread as ``on_stall(lag_seconds)`` when that thread was stuck; ``stall_suspect``
             says, where it is known, what held it.
@@ -94,6 +94,7 @@ class Runtime(ABC):
     """
 
     name: str
+    io_uring = True
     failures: tuple[type[BaseException], ...] = (Exception,)
 
     def __init__(self) -> None:
@@ -101,8 +102,9 @@ class Runtime(ABC):
         self.stall_suspect = ""
         self._quiet_watchers: list[tuple[int, Event]] = []
         self.channels: set[Channel] = set()
-        # Of jobs that run now, one at most as a rule. No lock: adding and removing are atomic.
-        self._corked: list[Outlet] = []
+        self.rings = Rings(self.io_uring)
+        self.gatherer = 0
+        self.gathered: list[Channel] = []  # no lock: adding and taking are atomic
         self._sharers = itertools.count()
         self._shared_lock = self.lock()  # for who asks while the first caller makes one
         self.mailbox_lock = self.lock()  # guards what says that a mailbox is full, in all of them, for a few lines
@@ -167,25 +169,17 @@ class Runtime(ABC):
     def in_job(self) -> bool:
         """Whether the caller is itself a job."""
 
-    def cork(self, outlet: Outlet) -> bool:
-        """For a job: gather what it sends there, until ``uncork``, or until it blocks or computes for long.
-
-        False: not here, or not now. What computes is noticed by ``watch`` where that does anything.
-        """
-        return False
-
-    def uncork(self, outlet: Outlet) -> None:
-        """Send what was gathered."""
-        try:
-            self._corked.remove(outlet)
-        except ValueError:
-            pass  # somebody else was faster
-        outlet.uncork()
-
-    def _uncork_all(self) -> None:
-        """Send what jobs have gathered that block, or keep the I/O thread. Any thread."""
-        for outlet in self._corked[:]:
-            guarded(self.uncork, outlet)
+    def send_gathered(self) -> None:
+        """Send what jobs have gathered. Any thread; nothing happens where there is nothing."""
+        channels: list[Channel] = []
+        gathered = self.gathered
+        while gathered:
+            try:
+                channels.append(gathered.pop())
+            except IndexError:  # somebody else was faster
+                break
+        if channels:
+            send_gathered(self.rings, channels)
 
     def wait_idle(self, timeout: float | None = None) -> bool:
         """Wait until no job waits or runs, but for the one that may be calling. False: not in ``timeout`` seconds."""

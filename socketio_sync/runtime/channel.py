@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import socket
 from collections import deque
 from collections.abc import Callable
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import nullcontext
-from itertools import groupby
-from operator import attrgetter
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Protocol
@@ -17,11 +17,17 @@ from typing import cast
 
 from . import native
 from .native import NativeLock
+from .rings import FEW
 
 if TYPE_CHECKING:
     from .base import Runtime
+    from .ring import ReceiveRing
 
 logger = logging.getLogger("socketio_sync.engine")
+
+READ = 1
+WRITE = 4
+"""What a channel is watched for, in the values of epoll."""
 
 READ_SIZE = 16_384
 MAX_READ_SIZE = 262_144
@@ -34,7 +40,8 @@ COALESCE = 65_536
 
 Buffer = bytes | memoryview
 _get_ident = native.original("_thread", "get_ident")
-_lock_of = attrgetter("_lock")
+
+_NOT_NOW = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
 
 _IDLE, _DATA, _LOOK, _DISCARD = range(4)  # what becomes of input
 
@@ -77,7 +84,7 @@ _NOBODY = _Nobody()
 class _HotChannel:
     """What each write needs, in one cache line: the slots of a base come first in memory."""
 
-    __slots__ = ("_backlog", "_lock", "closed", "corked", "sock", "waiting")
+    __slots__ = ("_backlog", "_lock", "closed", "corked", "direct_fd", "sock", "waiting")
 
 
 class Channel(_HotChannel):
@@ -90,14 +97,15 @@ class Channel(_HotChannel):
     Attributes:
         waiting: bytes kept because the kernel took no more.
         closed: nothing more can be written.
-        corked: a list while small writes are gathered (``cork``), of those that were; else None.
+        corked: a list while small writes are gathered, of those that were; else None.
         on_closed: if set, called in the I/O thread when the socket has been closed, whoever ended it.
         sock, fd: the socket and its descriptor.
+        direct_fd: the same where the kernel takes what ``sock`` does, until ``closed``; else -1.
         interest: for the runtime: what it watches the descriptor for.
     """
 
     __slots__ = (
-        "_corker", "_eof_sent", "_gone", "_mode", "_paused", "_receiver", "_runtime",
+        "_eof_sent", "_gone", "_mode", "_paused", "_receiver", "_runtime",
         "fd", "interest", "on_closed",
     )  # fmt: skip
 
@@ -107,6 +115,7 @@ class Channel(_HotChannel):
         self._receiver = receiver
         self.sock = sock
         self.fd: int = sock.fileno()
+        self.direct_fd = self.fd
         self.waiting = 0
         self.closed = False
         self.corked: list[bytes] | None = None
@@ -115,7 +124,6 @@ class Channel(_HotChannel):
         self._backlog: deque[Buffer] | None = None  # None: empty; most channels never have one
         self._mode = _IDLE
         self._paused = False
-        self._corker = 0
         self._gone = False  # the receiver has heard its last word
         self._eof_sent = False
 
@@ -240,21 +248,28 @@ class Channel(_HotChannel):
 
     # Writing
 
-    def cork(self) -> None:
-        """Let this thread's ``write_small`` gather, until ``uncork``. All three need the lock."""
-        if self.corked is None:
-            self.corked = []
-            self._corker = _get_ident()
+    def cork(self, data: bytes) -> None:
+        """Keep data back until the next ``write``, or ``uncork``. Before anything else is sent; needs the lock."""
+        self.corked = [data]
 
     def write_small(self, data: bytes) -> None:
-        """As ``write``; but where this thread has corked, small data waits for the next ``write`` or ``uncork``."""
-        if self.corked is None or len(data) > SMALL or self._corker != _get_ident():
+        """As ``write``; but in a job small data may wait for the next ``write``.
+
+        At the latest the runtime sends it, with what others have gathered: ``Runtime.gatherer``.
+        """
+        runtime = self._runtime
+        if runtime.gatherer != _get_ident() or len(data) > SMALL:
             self.write(data)
-        else:
+        elif self.corked is not None:
             self.corked.append(data)
+        else:
+            self.corked = [data]
+            runtime.gathered.append(self)
+            if not runtime.gatherer:  # it was sent behind that, and perhaps too early for this
+                self.uncork()
 
     def uncork(self) -> None:
-        """Write what was gathered, and gather no more."""
+        """Write what was gathered or kept back, and gather no more. Needs the lock."""
         gathered, self.corked = self.corked, None
         if gathered:
             self.write(b"".join(gathered))
@@ -280,6 +295,15 @@ class Channel(_HotChannel):
         else:
             self._backlog.append(data)
             self.waiting += len(data)
+
+    def sent(self, data: bytes, result: int) -> None:
+        """Under the lock: the kernel was given data. ``result``: how much it took, or an error's number, negative."""
+        if result >= 0 or result in _NOT_NOW:
+            taken = max(result, 0)
+            if taken != len(data):
+                self._keep(memoryview(data)[taken:] if taken else data)
+        else:
+            self._break(OSError(-result, os.strerror(-result)))
 
     def _keep(self, rest: Buffer) -> None:
         """Under the lock, without a backlog: begin one with what the kernel did not take."""
@@ -468,43 +492,57 @@ class Channel(_HotChannel):
         return None
 
 
+def read_in_one_call(
+    ring: ReceiveRing, ready: list[tuple[int, int]], watched: Mapping[int, object]
+) -> list[tuple[int, int]]:
+    """Read those that are ready for nothing else, and want no more than a usual piece. I/O thread only.
+
+    Measured: this runs for every message.
+
+    Args:
+        ready: descriptors, and what for; as many as the ring takes at most.
+        watched: whose they are.
+
+    Returns:
+        The others.
+    """
+    crowd: list[Channel] = []
+    fds: list[int] = []
+    others: list[tuple[int, int]] = []
+    for entry in ready:
+        fd, events = entry
+        channel = watched.get(fd)
+        if (
+            events == READ and channel.__class__ is Channel and channel._mode == _DATA
+            and not channel._paused and not channel._receiver.wanted
+        ):  # fmt: skip
+            crowd.append(channel)
+            fds.append(fd)
+        else:
+            others.append(entry)
+    if len(crowd) < FEW:
+        return ready
+    for channel, result in zip(crowd, ring.receive(fds), strict=True):
+        try:
+            if isinstance(result, int):
+                if result not in _NOT_NOW:
+                    channel._lose(OSError(-result, os.strerror(-result)))
+            elif not result:
+                channel._lose(None)
+            elif not channel._gone:  # unless somebody else's input, read in the same call, has ended it
+                channel._receiver.on_data(result)
+        except Exception as error:
+            channel._failed(error)
+    return others
+
+
 class _NoChannel:
     """In a list of channels: one that takes nothing."""
 
     _lock = nullcontext()
     _backlog = corked = None
     closed = True
+    direct_fd = -1
 
 
 NO_CHANNEL = cast(Channel, _NoChannel)
-
-
-def write_to_all(channels: Iterable[Channel], data: bytes) -> list[int]:
-    """Write the same to those of many channels that can take it at once; any thread.
-
-    Measured: a broadcast spends its time here. As ``Channel.write``, without what few channels need; and a lock that
-    neighbours share is taken once for them. All but the first of them are asked of ``channels`` under that lock.
-
-    Returns:
-        The indices of the others, to which nothing was written: ``Channel.write`` sees why.
-    """
-    others = []
-    size = len(data)
-    index = -1
-    for lock, neighbours in groupby(channels, _lock_of):
-        with lock:
-            for channel in neighbours:
-                index += 1
-                if channel._backlog is not None or channel.corked or channel.closed:
-                    others.append(index)
-                    continue
-                try:
-                    sent = channel.sock.send(data)
-                except (BlockingIOError, InterruptedError):
-                    sent = 0
-                except OSError:
-                    others.append(index)
-                    continue
-                if sent != size:  # in the same breath: TLS that took nothing wants these bytes before any other
-                    channel._keep(memoryview(data)[sent:] if sent else data)
-    return others

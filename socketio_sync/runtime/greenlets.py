@@ -14,19 +14,19 @@ from gevent.hub import Waiter
 from greenlet import greenlet
 
 from . import native
+from .base import GATHER_SECONDS
 from .base import IDLE_SECONDS
 from .base import Job
 from .base import Label
-from .base import Outlet
 from .base import Runtime
 from .base import Task
 from .base import guarded
 from .base import job_failed
 from .base import label_text
+from .channel import READ
+from .channel import WRITE
 from .channel import Channel
 from .events import Event
-from .poller import READ
-from .poller import WRITE
 from .poller import Poller
 from .poller import crowds
 from .watchdog import Watchdog
@@ -157,6 +157,7 @@ class _Worker:
         """One greenlet for many jobs: of what they cost otherwise, the switches are the largest part."""
         runtime = self._runtime
         ready, now = runtime._ready, runtime.now
+        send_at = now() + GATHER_SECONDS
         while runtime._turns > 0 and ready:
             runtime._turns -= 1
             self.job, self.label = ready.popleft()
@@ -164,8 +165,12 @@ class _Worker:
                 self.job()
             except Exception:
                 job_failed(self.job, self.label)
-            if now() > runtime._until:
-                break
+            after = now()
+            if after > send_at:
+                runtime.send_gathered()
+                send_at = after + GATHER_SECONDS
+                if after > runtime._until:
+                    break
         self.job, self.label = None, ""  # an idle greenlet holds on to nothing
 
 
@@ -174,6 +179,9 @@ class GeventRuntime(Runtime):
 
     The hub reads and decodes in its callbacks; at the end of each it switches to a worker for every job that came up.
 
+    Args:
+        io_uring: use it where it can be had.
+
     Raises:
         RuntimeError: made in a thread, not the main one, that has no hub running.
     """
@@ -181,7 +189,8 @@ class GeventRuntime(Runtime):
     name = "gevent"
     failures = (Exception, gevent.Timeout)  # a BaseException, though it is what a slow query ends in
 
-    def __init__(self) -> None:
+    def __init__(self, io_uring: bool = True) -> None:
+        self.io_uring = io_uring
         hub = get_hub_if_exists()
         if hub is None and native.original("_thread", "get_ident")() != MAIN_THREAD_IDENT:
             raise RuntimeError("the gevent runtime must be started in a thread that runs gevent's hub, not in this one")
@@ -197,7 +206,7 @@ class GeventRuntime(Runtime):
         self._pump_coming = False  # a pump will look at _ready
         self._turns = 0  # so many jobs may begin before the next look at the sockets
         self._until = 0.0  # and none after this time
-        self._may_cork = False  # the pump has switched to a worker, and sees when it blocks
+        self._ident: int = native.original("_thread", "get_ident")()
         self._after_poll: Any = self._loop.timer(0)
         self._poller: Poller | None = None  # while a socket is watched
         self._poller_watcher: Any = None
@@ -250,28 +259,21 @@ class GeventRuntime(Runtime):
         try:
             while self._turns > 0:
                 worker = idle.pop() if idle else self._new_worker()
-                worker.called = self._may_cork = True
+                worker.called = True
+                self.gatherer = self._ident
                 worker.switch()
-                self._may_cork = False
-                if self._corked:  # it has blocked
-                    self._uncork_all()
+                self.gatherer = 0
+                if self.gathered:  # whether it has blocked or ended
+                    self.send_gathered()
                 if now() > self._until:
                     break
         finally:  # also when Ctrl-C came just now
-            self._may_cork = False
-            if self._corked:
-                self._uncork_all()
+            self.gatherer = 0
+            self.send_gathered()
             self._turns = 0
             self._pump_coming = bool(ready)
             if ready and not self._after_poll.active:
                 self._after_poll.start(self._pump)
-
-    def cork(self, outlet: Outlet) -> bool:
-        if not self._may_cork or self._corked or get_hub_if_exists() is not self.hub:
-            return False
-        self._corked.append(outlet)
-        outlet.cork()
-        return True
 
     def _new_worker(self) -> _Worker:
         worker = _Worker(self)
@@ -320,7 +322,7 @@ class GeventRuntime(Runtime):
             if not interest:
                 return
             # A poller of our own, which the loop watches as one descriptor: all that is ready is read in one callback.
-            self._poller = Poller()
+            self._poller = Poller(self.rings)
             self._poller_watcher = self._loop.io(self._poller.fileno(), 1)
             self._poller_watcher.start(self._serve)
         self._poller.watch(channel, interest)
@@ -378,7 +380,7 @@ class GeventRuntime(Runtime):
         self.unwatch()
 
         def held_up(seconds: float) -> None:
-            self._uncork_all()
+            self.send_gathered()
             hook(seconds)
 
         self._watchdog = Watchdog(self, held_up)

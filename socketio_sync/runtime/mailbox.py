@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Generic
 from typing import TypeVar
 
+from .base import GATHER_SECONDS
 from .base import Label
-from .base import Outlet
 from .base import Runtime
 
 T = TypeVar("T")
@@ -15,9 +15,6 @@ T = TypeVar("T")
 BUDGET_ITEMS = 64
 BUDGET_SECONDS = 0.010
 """After this much in one go the others get their turn."""
-
-GATHER_SECONDS = 0.001
-"""An answer waits no longer for others, when the handlers behind it are as quick as those before."""
 
 
 class Mailbox(Generic[T]):
@@ -32,14 +29,12 @@ class Mailbox(Generic[T]):
         on_full: called by the thread whose post filled it.
         on_room: called once after each ``on_full``, when half of the limits is free again. A new ``on_full`` may
             overtake it, so count them.
-        outlet: where ``handle`` sends its answers. Those to a crowd of items are gathered, as long as each is handled
-            quickly; see ``_run_many``.
         label: names the work in log lines.
     """
 
     __slots__ = (
         "_byte_limit", "_bytes_in", "_bytes_out", "_filling", "_full", "_handle", "_items", "_label", "_limit",
-        "_on_full", "_on_room", "_outlet", "_quick", "_runtime", "_turn",
+        "_on_full", "_on_room", "_quick", "_runtime", "_turn",
     )  # fmt: skip
 
     def __init__(
@@ -51,7 +46,6 @@ class Mailbox(Generic[T]):
         byte_limit: int = 4_000_000,
         on_full: Callable[[], None] | None = None,
         on_room: Callable[[], None] | None = None,
-        outlet: Outlet | None = None,
         label: Label = "",
     ) -> None:
         self._runtime = runtime
@@ -60,8 +54,7 @@ class Mailbox(Generic[T]):
         self._byte_limit = byte_limit
         self._on_full = on_full
         self._on_room = on_room
-        self._outlet = outlet
-        self._quick = True  # nothing took long in the last crowd
+        self._quick = True  # nothing took long the last time
         self._label = label
         # A list: an empty deque has half a kilobyte, and taking the first of few costs no more.
         self._items: list[tuple[T, int]] = []
@@ -112,13 +105,17 @@ class Mailbox(Generic[T]):
 
     def _run(self) -> None:
         items = self._items
+        if not self._quick:
+            self._runtime.send_gathered()  # others' answers do not wait for what will be slow again
         try:
             if len(items) == 1:
                 item, size = items.pop(0)  # it is there still: only this worker takes
                 self._bytes_out += size
                 if self._full:
                     self._look_for_room()
+                before = self._runtime.now()
                 self._handle(item)
+                self._quick = self._runtime.now() - before <= GATHER_SECONDS
             else:
                 self._run_many()
         finally:  # also after an exception: the next items do not suffer for it
@@ -127,39 +124,31 @@ class Mailbox(Generic[T]):
                 self._begin()
 
     def _run_many(self) -> None:
-        """Handle items until the budget is used up, and gather the answers.
+        """Handle items until the budget is used up.
 
-        An answer may wait for handlers behind it only while those have been quick: not in the run after one that was
-        not, never for long (the runtime, too, sends it when a handler blocks), and only behind items that are there.
+        What they answer is gathered by the runtime. An answer may wait for handlers behind it only while those have
+        been quick: not in the run after one that was not, never for long (the runtime, too, sends it when a handler
+        blocks), and only behind items that are there.
         """
         items, now = self._items, self._runtime.now
-        outlet = self._outlet if self._quick else None
-        self._quick = True
-        if outlet is not None and not self._runtime.cork(outlet):
-            outlet = None
+        quick, self._quick = self._quick, True
         before = now()
         until, send_at = before + BUDGET_SECONDS, before + GATHER_SECONDS
-        try:
-            for _ in range(BUDGET_ITEMS):
-                item, size = items.pop(0)
-                self._bytes_out += size
-                if self._full:
-                    self._look_for_room()
-                self._handle(item)
-                after = now()
-                if after - before > GATHER_SECONDS:
-                    self._quick = False
-                if not items or after > until:
-                    return
-                if outlet is not None and after > send_at:
-                    self._runtime.uncork(outlet)
-                    if not self._quick or not self._runtime.cork(outlet):
-                        outlet = None
-                    send_at = after + GATHER_SECONDS
-                before = after
-        finally:
-            if outlet is not None:
-                self._runtime.uncork(outlet)
+        for _ in range(BUDGET_ITEMS):
+            item, size = items.pop(0)
+            self._bytes_out += size
+            if self._full:
+                self._look_for_room()
+            self._handle(item)
+            after = now()
+            if after - before > GATHER_SECONDS:
+                self._quick = quick = False
+            if not quick or after > send_at:
+                self._runtime.send_gathered()
+                send_at = after + GATHER_SECONDS
+            if not items or after > until:
+                return
+            before = after
 
     def _is_over(self, part: int) -> bool:
         """Under the lock: whether the limits, divided by ``part``, are reached."""

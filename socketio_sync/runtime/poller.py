@@ -9,18 +9,17 @@ from typing import Any
 from typing import Protocol
 
 from . import native
+from .channel import READ
+from .channel import WRITE
+from .channel import read_in_one_call
+from .rings import CROWD
+from .rings import FEW
+from .rings import Rings
 
 logger = logging.getLogger("socketio_sync.engine")
 
-READ = 1
-WRITE = 4
-"""The values of epoll; with an error or a hang-up, which are always reported, come other bits."""
-
 BATCH = 128
 """The most descriptors that are looked at in one go; the others come in the next."""
-
-CROWD = 32
-"""After reading so many, the jobs that came up are run: what was decoded is in the cache still, and little is alive."""
 
 
 class Pollable(Protocol):
@@ -36,9 +35,14 @@ class Pollable(Protocol):
 
 
 class Poller:
-    """Calls ``on_readable`` and ``on_writable`` of what is watched. One thread's, but for a fork's child."""
+    """Calls ``on_readable`` and ``on_writable`` of what is watched. One thread's, but for a fork's child.
 
-    def __init__(self) -> None:
+    Args:
+        rings: what many channels are read with in one call, where it has any.
+    """
+
+    def __init__(self, rings: Rings | None = None) -> None:
+        self._rings = rings
         self._epoll: Any = _new_epoll()
         self._watched: dict[int, Pollable] = {}
         self.fileno = self._epoll.fileno
@@ -65,13 +69,18 @@ class Poller:
             del self._watched[fd]
 
     def poll(self, timeout: float) -> list[tuple[int, int]]:
-        """Wait at most ``timeout`` seconds; what is ready is for ``serve``."""
+        """Wait at most ``timeout`` seconds; what is ready is for ``serve``.
+
+        With an error or a hang-up, which are always reported, come other bits than READ and WRITE.
+        """
         ready: list[tuple[int, int]] = self._epoll.poll(timeout, BATCH)
         return ready
 
     def serve(self, ready: list[tuple[int, int]]) -> None:
         """Tell them. A descriptor that was closed meanwhile may be another's now: a call too many does no harm."""
         watched = self._watched
+        if len(ready) >= FEW and self._rings is not None and (ring := self._rings.receiver()) is not None:
+            ready = read_in_one_call(ring, ready, watched)
         for fd, events in ready:
             channel = watched.get(fd)
             if channel is None:

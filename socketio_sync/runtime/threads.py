@@ -9,18 +9,18 @@ from collections.abc import Callable
 from typing import Any
 
 from . import native
+from .base import GATHER_SECONDS
 from .base import IDLE_SECONDS
 from .base import Job
 from .base import Label
-from .base import Outlet
 from .base import Runtime
 from .base import Task
 from .base import guarded
+from .channel import READ
+from .channel import WRITE
 from .channel import Channel
 from .deputy import Deputy
 from .events import Event
-from .poller import READ
-from .poller import WRITE
 from .poller import Poller
 from .poller import WakeUp
 from .poller import crowds
@@ -60,11 +60,13 @@ class ThreadRuntime(Runtime):
 
     Args:
         handler_threads: how many jobs may run at once.
+        io_uring: use it where it can be had.
     """
 
     name = "threads"
 
-    def __init__(self, handler_threads: int = 64) -> None:
+    def __init__(self, handler_threads: int = 64, io_uring: bool = True) -> None:
+        self.io_uring = io_uring
         self._handler_threads = handler_threads
         if native.patched("_thread"):
             from .greenlets import make_first_hub
@@ -88,7 +90,6 @@ class ThreadRuntime(Runtime):
         self._ready: deque[tuple[Job, Label]] = deque()
         self._deputy: Deputy | None = None
         self._trusting_at = 0.0  # not before this time
-        self._own_ident = 0  # the I/O thread's, while it runs jobs
 
     # The verbs
 
@@ -120,16 +121,6 @@ class ThreadRuntime(Runtime):
                 self._ready.append((job, label))
         else:
             self._pool.submit(job, label)
-
-    def cork(self, outlet: Outlet) -> bool:
-        if self._get_ident() != self._own_ident:  # nobody looks on while the pool's threads run jobs
-            return False
-        self._corked.append(outlet)
-        outlet.cork()
-        if self._get_ident() != self._own_ident:  # the deputy looked at _corked behind that, and perhaps too early
-            self.uncork(outlet)
-            return False
-        return True
 
     @property
     def active_jobs(self) -> int:
@@ -199,7 +190,7 @@ class ThreadRuntime(Runtime):
                 self._io_running = self._awake = False
 
     def _open_poller(self) -> None:
-        self._poller = Poller()
+        self._poller = Poller(self.rings)
         self._wake_up = WakeUp()
         self._poller.watch(self._wake_up, READ)
 
@@ -250,7 +241,8 @@ class ThreadRuntime(Runtime):
             self._hand_out()
             return True
         ready, now = self._ready, self.now
-        self._io_ident, self._own_ident = 0, worker.ident
+        self._io_ident, self.gatherer = 0, worker.ident
+        send_at = now() + GATHER_SECONDS
         while ready and not self._stopped:
             worker.job, worker.label = ready.popleft()  # before the deputy may hand out what is there
             deputy.begin_job()
@@ -260,9 +252,14 @@ class ThreadRuntime(Runtime):
             run_job_in_thread(worker.job, worker.label)
             if not deputy.end_job():
                 return False
-            if now() > until:
-                break
-        self._io_ident, self._own_ident = worker.ident, 0
+            after = now()
+            if after > send_at:
+                self.send_gathered()
+                send_at = after + GATHER_SECONDS
+                if after > until:
+                    break
+        self._io_ident, self.gatherer = worker.ident, 0
+        self.send_gathered()
         self._pool.leave(worker)
         self._after_job()
         return True
@@ -284,15 +281,15 @@ class ThreadRuntime(Runtime):
         """In the deputy's thread: the job of the former I/O thread takes long."""
         self._deputy = None
         self._trusting_at = self.now() + SUSPICION
-        self._own_ident = 0
-        self._uncork_all()
+        self.gatherer = 0
+        self.send_gathered()
         self._hand_out()
         self._run_io()
 
     def _about_to_wait(self) -> None:
         """The caller is going to wait; if it is a job in the I/O thread, the deputy need not find out."""
         deputy = self._deputy
-        if deputy is not None and self._get_ident() == self._own_ident:
+        if deputy is not None and self._get_ident() == self.gatherer:
             deputy.hurry()
 
     def _hand_out(self) -> None:

@@ -80,6 +80,7 @@ class TLSChannel(Channel):
 
     def __init__(self, runtime: Runtime, sock: Any, lock: NativeLock, receiver: ChannelReceiver) -> None:
         super().__init__(runtime, _TLSSocket(sock, lock), lock, receiver)
+        self.direct_fd = -1
 
     def _start(self, initial: bytes) -> None:
         super()._start(initial)

@@ -26,11 +26,11 @@ from .base import Task
 from .base import guarded
 from .base import label_text
 from .base import run_job
+from .channel import READ
+from .channel import WRITE
 from .channel import Channel
 from .events import Event
 from .memory_socket import MemorySocket
-from .poller import READ
-from .poller import WRITE
 from .poller import Poller
 from .timers import Timers
 
@@ -53,6 +53,7 @@ class VirtualRuntime(Runtime):
     """
 
     name = "virtual"
+    io_uring = False  # descriptors of memory's sockets mean nothing to the kernel
 
     def __init__(self, start: float = 1000.0, wall_time: float = 1_700_000_000.0) -> None:
         self._clock = start

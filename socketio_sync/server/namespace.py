@@ -159,7 +159,7 @@ class Namespace(BaseNamespace):
         self, sockets: list[Socket], encoded: EncodedPacket, volatile: bool = False, quiet: bool = False
     ) -> None:
         """Send a packet to each of these, at once or behind its CONNECT reply. With ``quiet`` nothing is logged."""
-        send_to_all(sockets, encoded, volatile, quiet)
+        send_to_all(self.runtime, sockets, encoded, volatile, quiet)
 
     def begin_anew(self) -> None:
         """In a forked child: the parent's clients are the parent's. What the user registered stays."""

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from collections.abc import Sequence
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
@@ -23,8 +24,8 @@ from socketio_sync.protocol.socketio_packet import ACK
 from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.protocol.socketio_packet import shown
 from socketio_sync.runtime.channel import NO_CHANNEL
-from socketio_sync.runtime.channel import write_to_all
 from socketio_sync.runtime.mailbox import Mailbox
+from socketio_sync.runtime.many_channels import write_to_all
 from socketio_sync.server.dispatch import call_handler
 from socketio_sync.server.dispatch import handle_event
 from socketio_sync.server.dispatch import run_life_cycle
@@ -35,12 +36,14 @@ from socketio_sync.server.listeners import Listeners
 if TYPE_CHECKING:
     from socketio_sync.engine.connection import Connection
     from socketio_sync.exceptions import DisconnectDetails
+    from socketio_sync.runtime.base import Runtime
     from socketio_sync.server.client_connection import ClientConnection
     from socketio_sync.server.namespace import Namespace
     from socketio_sync.server.server import Server
 
 log = logging.getLogger("socketio_sync.server")
 
+_lock_of = attrgetter("conn.lock")
 _NO_ROOMS: frozenset[str] = frozenset()  # one for all: an empty one has 216 bytes
 
 CONNECTING = "connecting"
@@ -167,7 +170,6 @@ class SocketLife(_HotSocket):
             byte_limit=4 * options.max_http_buffer_size,
             on_full=conn.pause_reading,
             on_room=conn.resume_reading,
-            outlet=conn,
             label=self._what_runs,
         )
 
@@ -470,7 +472,9 @@ class SocketLife(_HotSocket):
             call_handler(self, args[0], handler, args, args[1:])
 
 
-def send_to_all(sockets: Sequence[SocketLife], encoded: EncodedPacket, volatile: bool, quiet: bool) -> None:
+def send_to_all(
+    runtime: Runtime, sockets: Sequence[SocketLife], encoded: EncodedPacket, volatile: bool, quiet: bool
+) -> None:
     """Send a packet to each, as ``SocketLife.send_encoded`` does.
 
     Measured: after each call to the kernel the processor's caches have forgotten the code that leads to the next. So
@@ -484,5 +488,6 @@ def send_to_all(sockets: Sequence[SocketLife], encoded: EncodedPacket, volatile:
         socket.conn.plain_channel if socket._held is None and socket._state is CONNECTED else NO_CHANNEL
         for socket in sockets
     )
-    for index in write_to_all(channels, encoded.websocket_frames()):
+    frames = encoded.websocket_frames()
+    for index in write_to_all(runtime.rings, map(_lock_of, sockets), channels, frames):
         sockets[index].send_encoded(encoded, volatile, True)

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import contextlib
 import errno
 import logging
 import socket
 import struct
-from collections.abc import Iterator
 from threading import Barrier
 from threading import Thread
 from typing import Any
@@ -13,14 +11,12 @@ from typing import Any
 import psutil
 import pytest
 
-from socketio_sync.runtime import native
 from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime.channel import MAX_READ_SIZE
-from socketio_sync.runtime.channel import NO_CHANNEL
-from socketio_sync.runtime.channel import Channel
-from socketio_sync.runtime.channel import write_to_all
 from tests.support.channels import Pair
+from tests.support.channels import packets
 from tests.support.channels import receive_exactly
+from tests.support.channels import write_small
 from tests.support.timing import scaled
 
 BIG = bytes(range(256)) * 32_768  # 8 MB, more than any socket buffer
@@ -31,13 +27,6 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
         theirs = socket.create_connection(server.getsockname())
         ours, _ = server.accept()
     return ours, theirs
-
-
-def fill(sock: socket.socket) -> None:
-    """Send until the kernel takes nothing more."""
-    with contextlib.suppress(BlockingIOError):
-        while sock.send(BIG):
-            pass
 
 
 def settle(runtime: Runtime) -> None:
@@ -303,156 +292,39 @@ class TestWriting:
         pair.write(b"too late")
 
 
-class TestWritingToAll:
-    @pytest.fixture(params=[1, 3, 100], ids=lambda sharers: f"{sharers} a lock")
-    def pairs(self, runtime: Runtime, request: pytest.FixtureRequest) -> Iterator[list[Pair]]:
-        locks = [runtime.lock() for _ in range(6)]
-        pairs = [Pair(runtime, lock=locks[number // request.param]) for number in range(6)]
-        yield pairs
-        for pair in pairs:
-            pair.close()
-
-    def test_each_gets_it(self, pairs: list[Pair]) -> None:
-        for data in (b"one;", b"two;"):
-            assert write_to_all((pair.channel for pair in pairs), data) == []
-        assert [receive_exactly(pair.peer, 8) for pair in pairs] == [b"one;two;"] * 6
-        assert not any(pair.lock.locked() for pair in pairs)
-
-    def test_who_cannot_take_it_at_once_is_left_alone(self, pairs: list[Pair]) -> None:
-        full, closed, corked, broken = pairs[1:5]
-        full.channel.start()
-        full.write(BIG)
-        waiting = full.channel.waiting
-        closed.channel.abort()
-        with corked.lock:
-            corked.channel.cork()
-            corked.channel.write_small(b"first;")
-        broken.peer.close()
-        channels = [pair.channel for pair in pairs]
-        assert write_to_all([*channels, NO_CHANNEL, NO_CHANNEL], b"x") == [1, 2, 3, 4, 6, 7]
-        assert full.channel.waiting == waiting
-        assert [receive_exactly(pair.peer, 1) for pair in (pairs[0], pairs[5])] == [b"x", b"x"]
-        corked.write(b"x")
-        assert receive_exactly(corked.peer, 7) == b"first;x"
-
-    def test_what_a_full_socket_does_not_take_is_kept(self, pairs: list[Pair]) -> None:
-        fill(pairs[2].channel.sock)
-        assert write_to_all([pair.channel for pair in pairs], b"x") == []
-        assert [pair.channel.waiting for pair in pairs] == [0, 0, 1, 0, 0, 0]
-
-    def test_neighbours_are_looked_at_under_their_lock(self, pairs: list[Pair]) -> None:
-        held = []
-
-        def looked_at() -> Iterator[Channel]:
-            for pair in pairs:
-                held.append(pair.lock.locked())
-                yield pair.channel
-
-        write_to_all(looked_at(), b"x")
-        first = [number == 0 or pair.lock is not pairs[number - 1].lock for number, pair in enumerate(pairs)]
-        assert held[1:] == [not alone for alone in first[1:]]
-
-    def test_what_the_kernel_does_not_take_is_kept_and_sent(self, pairs: list[Pair]) -> None:
-        for pair in pairs:
-            pair.channel.start()
-        assert write_to_all([pair.channel for pair in pairs], BIG) == []
-        assert all(0 < pair.channel.waiting < len(BIG) for pair in pairs)
-        for pair in pairs:
-            pair.write(b"the end")
-            assert receive_exactly(pair.peer, len(BIG) + 7) == BIG + b"the end"
-
-    def test_threads_that_write_at_once_do_not_cut_into_each_other(self, pairs: list[Pair]) -> None:
-        width, each, size = 6, 40, 30_000
-        channels = [pair.channel for pair in pairs]
-        for pair in pairs:
-            pair.channel.start()
-        barrier = Barrier(width)
-
-        def write(who: int) -> None:
-            barrier.wait()
-            for _ in range(each):
-                piece = b"%d" % who * size
-                for index in range(len(pairs)) if who % 2 else write_to_all(channels, piece):
-                    pairs[index].write(piece)
-
-        threads = [Thread(target=write, args=(who,)) for who in range(width)]
-        for thread in threads:
-            thread.start()
-        received = [receive_exactly(pair.peer, width * each * size) for pair in pairs]
-        for thread in threads:
-            thread.join()
-        expected = sorted(b"%d" % who * size for who in range(width) for _ in range(each))
-        for data in received:
-            assert sorted(data[start : start + size] for start in range(0, len(data), size)) == expected
-
-
-class TestGathering:
-    def test_small_writes_leave_together(self, runtime: Runtime) -> None:
-        # Where the kernel keeps apart what was sent apart.
-        pair = Pair(runtime, socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-        for corked in (False, True):
+class TestKeepingBack:
+    def test_the_next_write_takes_it_along(self, runtime: Runtime) -> None:
+        pair = packets(runtime)
+        for data in (b"a", b"b", b"c" * 5000):
             with pair.lock:
-                if corked:
-                    pair.channel.cork()
-                for data in (b"a", b"b", b"c"):
-                    pair.channel.write_small(data)
+                pair.channel.cork(b"first")
+            write_small(pair, data)
+            write_small(pair, b"second")
+            with pair.lock:
                 pair.channel.uncork()
-        assert [pair.peer.recv(10) for _ in range(4)] == [b"a", b"b", b"c", b"abc"]
+            assert [pair.peer.recv(10_000) for _ in range(2)] == [b"first" + data, b"second"]
         pair.close()
 
-    def test_any_other_write_takes_them_along(self, pair: Pair) -> None:
+    def test_uncork_sends_it(self, pair: Pair) -> None:
         with pair.lock:
-            pair.channel.cork()
-            pair.channel.write_small(b"a")
-            pair.channel.write(b"b")
-            pair.channel.write_small(b"c")
-            pair.channel.write_small(b"d" * 5000)
-        assert receive_exactly(pair.peer, 5003) == b"abc" + b"d" * 5000
-
-    def test_another_threads_write_is_not_held_back(self, runtime: Runtime) -> None:
-        pair = Pair(runtime, socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-
-        def write(data: bytes) -> None:
-            with pair.lock:
-                pair.channel.write_small(data)
-
-        with pair.lock:
-            pair.channel.cork()
-        write(b"ours, ")
-        start = native.original("_thread", "start_new_thread")
-        start(write, (b"theirs",))
-        assert pair.peer.recv(20) == b"ours, theirs"
-        write(b"ours")
-        with pair.lock:
+            pair.channel.cork(b"a")
             pair.channel.uncork()
-        assert pair.peer.recv(20) == b"ours"
-        pair.close()
-
-    def test_without_a_cork_nothing_waits(self, pair: Pair) -> None:
-        with pair.lock:
-            pair.channel.write_small(b"a")
-            pair.channel.cork()
-            pair.channel.cork()
+            pair.channel.uncork()
             pair.channel.write_small(b"b")
-            pair.channel.uncork()
-            pair.channel.uncork()
-            pair.channel.write_small(b"c")
-        assert receive_exactly(pair.peer, 3) == b"abc"
+        assert receive_exactly(pair.peer, 2) == b"ab"
 
-    def test_a_closed_channel_forgets_them(self, pair: Pair) -> None:
+    def test_a_closed_channel_forgets_it(self, pair: Pair) -> None:
         with pair.lock:
-            pair.channel.cork()
-            pair.channel.write_small(b"a")
+            pair.channel.cork(b"a")
         pair.channel.abort()
         with pair.lock:
             pair.channel.uncork()
         assert receive_exactly(pair.peer, 1) == b""
 
-    def test_they_come_behind_what_waits(self, pair: Pair) -> None:
+    def test_it_comes_behind_what_waits(self, pair: Pair) -> None:
         pair.write(BIG)
         with pair.lock:
-            pair.channel.cork()
-            pair.channel.write_small(b"end")
+            pair.channel.cork(b"end")
             pair.channel.uncork()
         assert receive_exactly(pair.peer, len(BIG) + 3) == BIG + b"end"
 
@@ -536,6 +408,7 @@ class TestEnds:
     def test_no_descriptor_is_left(self, runtime: Runtime) -> None:
         Pair(runtime).close()
         settle(runtime)
+        runtime.rings.receiver()  # it stays
         before = psutil.Process().num_fds()
         for number in range(100):
             pair = Pair(runtime)

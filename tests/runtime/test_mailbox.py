@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import select
+import socket
 import weakref
 from collections.abc import Callable
+from collections.abc import Iterator
+from functools import partial
 from threading import Barrier
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -12,7 +17,9 @@ from socketio_sync.runtime.mailbox import BUDGET_ITEMS
 from socketio_sync.runtime.mailbox import BUDGET_SECONDS
 from socketio_sync.runtime.mailbox import Mailbox
 from socketio_sync.runtime.virtual import VirtualRuntime
-from tests.support.channels import Outlet
+from tests.support.channels import Pair
+from tests.support.channels import packets
+from tests.support.channels import write_small
 from tests.support.timing import scaled
 
 
@@ -274,74 +281,104 @@ def run_in_io_thread(runtime: Runtime, fn: Callable[[], object]) -> None:
     assert runtime.wait_idle(scaled(10))
 
 
-def test_what_a_crowd_sends_is_gathered_and_what_one_sends_is_not(runtime: Runtime) -> None:
-    outlet = Outlet()
-    mailbox: Mailbox[object] = Mailbox(runtime, outlet.calls.append, outlet=outlet)
-    run_in_io_thread(runtime, lambda: [mailbox.post(number) for number in range(3)])
-    run_in_io_thread(runtime, lambda: mailbox.post(3))
-    assert outlet.calls == ["cork", 0, 1, 2, "uncork", 3]
+@pytest.fixture
+def pair(runtime: Runtime) -> Iterator[Pair]:
+    pair = packets(runtime)
+    yield pair
+    pair.close()
 
 
-def test_nothing_is_gathered_after_a_crowd_in_which_one_took_long(runtime: Runtime) -> None:
-    outlet = Outlet()
+def test_what_a_crowd_sends_is_gathered(runtime: Runtime, pair: Pair) -> None:
+    mailbox: Mailbox[bytes] = Mailbox(runtime, partial(write_small, pair))
+    run_in_io_thread(runtime, lambda: [mailbox.post(b"%d" % number) for number in range(3)])
+    run_in_io_thread(runtime, lambda: mailbox.post(b"3"))
+    assert [pair.peer.recv(10) for _ in range(2)] == [b"012", b"3"]
 
-    def handle(item: float) -> None:
-        outlet.calls.append(item)
-        until = runtime.now() + item
-        while runtime.now() < until:
-            pass
 
-    mailbox = Mailbox(runtime, handle, outlet=outlet)
+def test_what_many_mailboxes_send_leaves_behind_the_last(runtime: Runtime) -> None:
+    pairs = [packets(runtime) for _ in range(10)]
+    seen: list[list[bytes | None]] = []
+
+    def handle(number: int) -> None:
+        write_small(pairs[number], b"a")
+        write_small(pairs[number], b"b")
+        seen.append([peek(pair.peer) for pair in pairs])
+
+    mailboxes = [Mailbox(runtime, handle) for _ in pairs]
+    run_in_io_thread(runtime, lambda: [mailbox.post(number) for number, mailbox in enumerate(mailboxes)])
+    assert seen == [[None] * 10] * 10
+    for pair in pairs:
+        assert pair.peer.recv(10) == b"ab"
+        pair.close()
+
+
+def peek(peer: Any) -> bytes | None:
+    """What can be received at once, which stays; None: nothing."""
+    if not select.select([peer.fileno()], [], [], 0)[0]:
+        return None
+    return bytes(peer.recv(10, socket.MSG_PEEK))
+
+
+def test_nothing_is_gathered_after_a_crowd_in_which_one_took_long(runtime: Runtime, pair: Pair) -> None:
+    def handle(seconds: float) -> None:
+        spin(runtime, seconds)
+        write_small(pair, b"x")
+
+    mailbox = Mailbox(runtime, handle)
     run_in_io_thread(runtime, lambda: [mailbox.post(seconds) for seconds in (0, 0.002, 0)])
-    assert outlet.calls == ["cork", 0, 0.002, "uncork", 0]
-    outlet.calls.clear()
-    run_in_io_thread(runtime, lambda: [mailbox.post(0) for _ in range(2)])
-    assert outlet.calls == [0, 0]
-    outlet.calls.clear()
-    run_in_io_thread(runtime, lambda: [mailbox.post(0) for _ in range(2)])
-    assert outlet.calls == ["cork", 0, 0, "uncork"]
+    for _ in range(2):
+        run_in_io_thread(runtime, lambda: [mailbox.post(0) for _ in range(2)])
+    assert [pair.peer.recv(10) for _ in range(5)] == [b"xx", b"x", b"x", b"x", b"xx"]
 
 
-def test_who_blocks_keeps_nothing_back(runtime: Runtime) -> None:
-    outlet = Outlet()
+def test_nobody_waits_again_for_one_that_took_long(runtime: Runtime, pair: Pair) -> None:
+    seen: list[bytes | None] = []
+
+    def handle(seconds: float) -> None:
+        seen.append(peek(pair.peer))
+        spin(runtime, seconds)
+
+    quick, slow = Mailbox(runtime, partial(write_small, pair)), Mailbox(runtime, handle)
+    for _ in range(2):
+        run_in_io_thread(runtime, lambda: (quick.post(b"x"), slow.post(0.002)))
+        pair.peer.recv(10)
+    assert seen == [None, b"x"]
+
+
+def spin(runtime: Runtime, seconds: float) -> None:
+    until = runtime.now() + seconds
+    while runtime.now() < until:
+        pass
+
+
+def test_who_blocks_keeps_nothing_back(runtime: Runtime, pair: Pair) -> None:
     go = runtime.event()
 
     def handle(item: int) -> None:
         if item == 1:
             go.wait(scaled(5))
-        outlet.calls.append(item)
+        write_small(pair, b"%d" % item)
 
-    mailbox = Mailbox(runtime, handle, outlet=outlet)
-    posted = runtime.event()
-
-    def post() -> None:
-        for number in range(3):
-            mailbox.post(number)
-        posted.set()
-
-    runtime.call_soon(post)
-    assert posted.wait(scaled(5))
-    deadline = runtime.now() + scaled(5)
-    while outlet.calls != ["cork", 0, "uncork"] and runtime.now() < deadline:
-        runtime.sleep(0.001)
-    assert outlet.calls == ["cork", 0, "uncork"]
+    mailbox = Mailbox(runtime, handle)
+    runtime.call_soon(lambda: [mailbox.post(number) for number in range(3)])
+    assert pair.peer.recv(10) == b"0"
     go.set()
     assert runtime.wait_idle(scaled(5))
-    assert [call for call in outlet.calls if isinstance(call, int)] == [0, 1, 2]
-    assert outlet.calls.count("cork") == 1  # nobody looks on any more
+    assert [pair.peer.recv(10) for _ in range(2)] == [b"1", b"2"]  # nobody looks on any more
 
 
-def test_a_failure_amid_a_crowd_keeps_nothing_back(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
-    outlet = Outlet()
-
+def test_a_failure_amid_a_crowd_keeps_nothing_back(
+    runtime: Runtime, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
     def handle(item: int) -> None:
-        outlet.calls.append(item)
+        write_small(pair, b"%d" % item)
         if item == 1:
             raise ValueError("as asked for")
 
-    mailbox = Mailbox(runtime, handle, outlet=outlet)
+    mailbox = Mailbox(runtime, handle)
     run_in_io_thread(runtime, lambda: [mailbox.post(number) for number in range(4)])
-    assert outlet.calls[:4] == ["cork", 0, 1, "uncork"]
-    assert [call for call in outlet.calls if isinstance(call, int)] == [0, 1, 2, 3]
-    assert outlet.calls.count("cork") == outlet.calls.count("uncork")
+    received = b""
+    while len(received) < 4:
+        received += pair.peer.recv(10)
+    assert received == b"0123"
     assert "as asked for" in caplog.text

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from collections.abc import Iterator
 
 import pytest
 
 from socketio_sync.runtime import poller as pollers
-from socketio_sync.runtime.poller import READ
-from socketio_sync.runtime.poller import WRITE
+from socketio_sync.runtime.channel import READ
+from socketio_sync.runtime.channel import WRITE
 from socketio_sync.runtime.poller import Poller
+from socketio_sync.runtime.threads import ThreadRuntime
+from tests.support.channels import Pair
+from tests.support.io_uring import needs_io_uring
+from tests.support.timing import scaled
 
 
 class Watched:
@@ -102,3 +107,88 @@ def test_a_failure_of_one_does_not_concern_the_others(
     assert reported(poller, other) == [["read"]]
     assert "an I/O call failed" in caplog.text
     other.close()
+
+
+class TestReadingInOneCall:
+    """Many channels that are ready together are read in one call, where there is io_uring; it shows nowhere."""
+
+    @pytest.fixture(params=[pytest.param(True, id="io_uring", marks=needs_io_uring), pytest.param(False, id="plain")])
+    def pairs(self, request: pytest.FixtureRequest) -> Iterator[list[Pair]]:
+        runtime = ThreadRuntime(io_uring=request.param)
+        pairs = [Pair(runtime) for _ in range(12)]
+        for pair in pairs:
+            pair.channel.start()
+        yield pairs
+        for pair in pairs:
+            pair.close()
+        runtime.stop()
+
+    def together(self, pairs: list[Pair], act: Callable[[Pair], object]) -> None:
+        """Act on the other ends of all while the I/O thread does not look."""
+        done = pairs[0].runtime.event()
+
+        def all_of_them() -> None:
+            for pair in pairs:
+                act(pair)
+            done.set()
+
+        pairs[0].runtime.call_soon(all_of_them)
+        assert done.wait(scaled(5))
+
+    def test_what_comes_for_each(self, pairs: list[Pair]) -> None:
+        for turn in range(3):
+            self.together(pairs, lambda pair: pair.peer.send(b"%d" % pairs.index(pair)))
+            for number, pair in enumerate(pairs):
+                assert pair.recorder.wait_for((turn + 1) * len(str(number))) == b"%d" % number * (turn + 1)
+
+    def test_long_input(self, pairs: list[Pair]) -> None:
+        data = bytes(range(256)) * 400
+        self.together(pairs, lambda pair: pair.peer.send(data))
+        for pair in pairs:
+            assert pair.recorder.wait_for(len(data)) == data
+
+    def test_ends_and_failures(self, pairs: list[Pair], caplog: pytest.LogCaptureFixture) -> None:
+        def fail(data: bytes) -> None:
+            raise ValueError("as asked for")
+
+        pairs[0].recorder.on_data = fail  # type: ignore[method-assign]
+        self.together(pairs, lambda pair: (pair.peer.send(b"last"), pair.peer.close()))
+        for pair in pairs:
+            assert pair.recorder.lost.wait(scaled(5))
+            assert pair.recorder.calls[-1] == "lost"
+            assert pair.recorder.calls.count("lost") == 1
+        assert [pair.recorder.data for pair in pairs] == [b""] + [b"last"] * 11
+        assert "internal error" in str(pairs[0].recorder.error)
+        assert caplog.text.count("ValueError: as asked for") == 1
+
+    def test_who_is_ended_by_anothers_input_hears_nothing_more(self, pairs: list[Pair]) -> None:
+        first, last = pairs[0], pairs[-1]
+
+        def end_the_others(data: bytes) -> None:
+            for pair in pairs[1:]:
+                pair.channel.abort()
+
+        first.recorder.on_data = end_the_others  # type: ignore[method-assign]
+        self.together(pairs, lambda pair: pair.peer.send(b"x"))
+        assert last.peer.recv(1) == b""
+        assert last.recorder.calls == []
+
+    def test_who_pauses_or_only_looks_is_not_read(self, pairs: list[Pair]) -> None:
+        paused, looks = pairs[0], pairs[1]
+        pairs[0].runtime.call_soon(paused.channel.pause)
+        pairs[0].runtime.call_soon(looks.channel.look)
+        self.together(pairs, lambda pair: pair.peer.send(b"x"))
+        for pair in pairs[1:]:
+            assert pair.recorder.wait_for(1) == b"x"
+        assert paused.recorder.calls == []
+        looks.channel.start()
+        assert looks.recorder.wait_for(2) == b"xx"  # what was shown was left where it is
+        paused.channel.resume()
+        assert paused.recorder.wait_for(1) == b"x"
+
+    def test_who_wants_much_gets_it_at_once(self, pairs: list[Pair]) -> None:
+        pairs[0].recorder.wanted = 100_000
+        self.together(pairs, lambda pair: pair.peer.send(b"x" * 50_000))
+        for pair in pairs:
+            pair.recorder.wait_for(50_000)
+        assert pairs[0].recorder.chunks == [50_000]

@@ -15,9 +15,14 @@ import pytest
 import trustme
 
 from socketio_sync.runtime.base import Runtime
-from socketio_sync.runtime.channel import write_to_all
+from socketio_sync.runtime.many_channels import send_gathered
+from socketio_sync.runtime.many_channels import write_to_all
+from socketio_sync.runtime.rings import FEW
+from socketio_sync.runtime.rings import Rings
 from socketio_sync.runtime.tls_channel import TLSChannel
+from tests.support.channels import Pair
 from tests.support.channels import Recorder
+from tests.support.channels import receive_exactly
 from tests.support.timing import scaled
 
 BIG = bytes(range(256)) * 16_384  # 4 MB
@@ -152,12 +157,30 @@ def test_what_a_broadcast_begins_is_ended_before_anything_else(pair: TLSPair) ->
     news = bytes(range(250)) * 100
     count = 0
     while not pair.channel.waiting:
-        assert write_to_all([pair.channel], news) == []
+        assert write_to_all(Rings(True), [pair.lock], [pair.channel], news) == []
         count += 1
     pair.write(b"x" * 30_000)
-    assert write_to_all([pair.channel], news) == [0]
+    assert write_to_all(Rings(True), [pair.lock], [pair.channel], news) == [0]
     expected = news * count + b"x" * 30_000
     assert pair.aside(pair.receive, len(expected)) == expected
+
+
+def test_tls_is_never_sent_to_past_openssl(pair: TLSPair) -> None:
+    plain = [Pair(pair.runtime) for _ in range(FEW)]
+    locks, channels = [pair.lock for pair in plain], [pair.channel for pair in plain]
+    rings = Rings(True)
+    others = write_to_all(rings, [*locks, pair.lock], [*channels, pair.channel], b"news")
+    assert others == ([] if rings.take() is None else [FEW])  # io_uring would send it as it is
+    for _ in others:
+        pair.write(b"news")
+    assert pair.aside(pair.receive, 4) == b"news"
+    for channel in [*channels, pair.channel]:
+        channel.corked = [b"more"]
+    send_gathered(rings, [*channels, pair.channel])
+    assert pair.aside(pair.receive, 4) == b"more"
+    for other in plain:
+        assert receive_exactly(other.peer, 8) == b"newsmore"
+        other.close()
 
 
 def test_both_directions_at_once(pair: TLSPair) -> None:

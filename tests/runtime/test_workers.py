@@ -20,10 +20,11 @@ from socketio_sync.runtime import worker_pool
 from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime.greenlets import PUMP_SECONDS
 from socketio_sync.runtime.greenlets import GeventRuntime
-from socketio_sync.runtime.poller import CROWD
+from socketio_sync.runtime.rings import CROWD
 from socketio_sync.runtime.threads import ThreadRuntime
-from tests.support.channels import Outlet
 from tests.support.channels import Pair
+from tests.support.channels import packets
+from tests.support.channels import write_small
 from tests.support.timing import scaled
 from tests.support.wire import until
 
@@ -243,21 +244,28 @@ class TestThreads:
 
     def test_only_the_io_thread_gathers(self, threads: ThreadRuntime) -> None:
         """Nobody looks on while others run jobs."""
-        outlet = Outlet()
-        corked: list[bool] = []
-        threads.submit(lambda: corked.append(threads.cork(outlet)))
-        assert threads.wait_idle(scaled(5))
-        assert corked == [False]
-        assert outlet.calls == []
+        pair = packets(threads)
+        threads.submit(lambda: (write_small(pair, b"a"), write_small(pair, b"b")))
+        assert [pair.peer.recv(10) for _ in range(2)] == [b"a", b"b"]
+        pair.close()
 
     def test_the_deputy_sends_what_was_gathered(self, threads: ThreadRuntime) -> None:
-        outlet = Outlet()
+        pair = packets(threads)
         go = native.new_lock()
         go.acquire()
-        threads.call_soon(threads.submit, lambda: threads.cork(outlet) and go.acquire())
-        until(lambda: outlet.calls == ["cork", "uncork"])
+
+        def job() -> None:
+            write_small(pair, b"a")
+            write_small(pair, b"b")
+            go.acquire()
+            write_small(pair, b"c")
+            write_small(pair, b"d")
+
+        threads.call_soon(threads.submit, job)
+        assert pair.peer.recv(10) == b"ab"
         go.release()
-        assert threads.wait_idle(scaled(5))
+        assert [pair.peer.recv(10) for _ in range(2)] == [b"c", b"d"]
+        pair.close()
 
     def test_stop_ends_the_threads(self) -> None:
         before = threading.active_count()
@@ -414,22 +422,22 @@ class TestGreenlets:
     def test_nothing_stays_gathered_after_a_keyboard_interrupt(
         self, greens: GeventRuntime, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        outlet = Outlet()
+        pair = packets(greens)
         done = greens.event()
 
         def job() -> None:
-            assert greens.cork(outlet)
+            write_small(pair, b"a")
             gevent.get_hub().loop.run_callback(monkeypatch.undo)
-            monkeypatch.setattr(greens, "_corked", Interrupted(greens._corked))
+            monkeypatch.setattr(greens, "gathered", Interrupted(greens.gathered))
             done.wait(scaled(5))
 
         greens.submit(job)
         with pytest.raises(KeyboardInterrupt):
             greens.sleep(scaled(5))
-        greens.sleep(0.01)
-        assert outlet.calls == ["cork", "uncork"]
+        assert pair.peer.recv(10) == b"a"
         done.set()
         assert greens.wait_idle(scaled(5))
+        pair.close()
 
     def test_a_native_thread_cannot_start_it(self) -> None:
         errors: list[Exception] = []

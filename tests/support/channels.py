@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import Any
 
 import gevent.socket
@@ -46,19 +47,6 @@ class Recorder:
             assert self.came.wait(scaled(5)), f"{len(self.data)} of {size} bytes came"
             self.came.clear()
         return self.data
-
-
-class Outlet:
-    """Remembers when it was corked; who tests adds what happened between."""
-
-    def __init__(self) -> None:
-        self.calls: list[object] = []
-
-    def cork(self) -> None:
-        self.calls.append("cork")
-
-    def uncork(self) -> None:
-        self.calls.append("uncork")
 
 
 class Pair:
@@ -105,3 +93,21 @@ def receive_exactly(sock: Any, size: int) -> bytes:
             break
         data += chunk
     return bytes(data)
+
+
+def packets(runtime: Runtime) -> Pair:
+    """A pair whose other end receives apart what was sent apart."""
+    return Pair(runtime, socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+
+
+def write_small(pair: Pair, data: bytes) -> None:
+    """The channel's ``write_small``, with its lock."""
+    with pair.lock:
+        pair.channel.write_small(data)
+
+
+def fill(sock: socket.socket) -> None:
+    """Send until the kernel takes nothing more."""
+    with suppress(BlockingIOError):
+        while sock.send(bytes(1 << 20)):
+            pass
