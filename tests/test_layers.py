@@ -47,6 +47,8 @@ HOMES = {
     "select": ["runtime/", "cli/terminal.py"],
     "selectors": ["runtime/"],
     "concurrent": ["runtime/"],
+    "ctypes": ["runtime/ring.py"],
+    "mmap": ["runtime/ring.py"],
     "gevent": ["runtime/greenlets.py", "wsgi/serve.py", "wsgi/adopt.py", "cli/serve.py"],
     "greenlet": ["runtime/greenlets.py", "runtime/virtual.py"],
     "geventwebsocket": ["wsgi/adopt.py"],

@@ -7,10 +7,13 @@ import socket
 import time
 from collections.abc import Callable
 
+import pytest
+
 from tests.promises.client import Client
 from tests.promises.client import Promised
 from tests.promises.client import dumps
 from tests.promises.client import promising
+from tests.support.io_uring import needs_io_uring
 from tests.support.timing import scaled
 
 
@@ -116,3 +119,33 @@ def test_many_crowds_on_few_threads(programs: Callable[..., Promised], runtime: 
             client.send(*calls(*(["echo", number] for number in range(30)), ["nap", 0.001], ["echo", 31]))
         for client in clients:
             assert answered(client, 32) == list(range(32))
+
+
+@pytest.mark.parametrize("io_uring", [pytest.param(True, marks=needs_io_uring), False])
+def test_a_crowd_of_clients_is_answered_whatever_one_of_them_does(
+    programs: Callable[..., Promised], runtime: str, io_uring: bool
+) -> None:
+    """Answers to many clients leave together; one that blocks, computes, emits or leaves amid them keeps none back."""
+    server = programs(runtime, io_uring=io_uring)
+    clients = [server.client() for _ in range(30)]
+    disturbances = [["nap", 0.3], ["spin", 0.02], ["everybody", "mark", 1], ["echo", "x" * 70_000]]
+    for number in range(20):
+        disturbance = disturbances[number % len(disturbances)]
+        culprit = clients[number]
+        for client in clients:
+            client.send(*calls(disturbance if client is culprit else ["echo", number]))
+        for client in clients:
+            assert answered_or_marked(client) == 0
+    leaving = clients.pop()
+    for client in clients:
+        client.send(*calls(["echo", 1]))
+    leaving.wire.reset()
+    for client in clients:
+        assert answered_or_marked(client) == 0
+
+
+def answered_or_marked(client: Client) -> int:
+    """The id of the next answer; what everybody gets is left out."""
+    while not (message := client.next()).startswith("43"):
+        assert message == '42["mark",1]'
+    return int(message[2:].partition("[")[0])
