@@ -171,15 +171,22 @@ class Runtime(ABC):
 
     def send_gathered(self) -> None:
         """Send what jobs have gathered. Any thread; nothing happens where there is nothing."""
-        channels: list[Channel] = []
         gathered = self.gathered
-        while gathered:
-            try:
+        if not gathered:
+            return
+        channels: list[Channel] = []
+        try:
+            while gathered:
                 channels.append(gathered.pop())
-            except IndexError:  # somebody else was faster
-                break
-        if channels:
+        except IndexError:
+            pass  # somebody else was faster
+        try:
             send_gathered(self.rings, channels)
+        except Exception:
+            logger.exception("what was gathered could not be sent")
+        except BaseException:  # Ctrl-C: who was sent to already has nothing more to send
+            gathered.extend(channels)
+            raise
 
     def wait_idle(self, timeout: float | None = None) -> bool:
         """Wait until no job waits or runs, but for the one that may be calling. False: not in ``timeout`` seconds."""

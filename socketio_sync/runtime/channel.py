@@ -100,7 +100,7 @@ class Channel(_HotChannel):
         corked: a list while small writes are gathered, of those that were; else None.
         on_closed: if set, called in the I/O thread when the socket has been closed, whoever ended it.
         sock, fd: the socket and its descriptor.
-        direct_fd: the same where the kernel takes what ``sock`` does, until ``closed``; else -1.
+        direct_fd: the descriptor, where one may send there without ``sock``, as long as it is not ``closed``; else -1.
         interest: for the runtime: what it watches the descriptor for.
     """
 
@@ -217,6 +217,22 @@ class Channel(_HotChannel):
             except Exception as error:
                 self._failed(error)
         return True
+
+    def on_read(self, result: bytes | int) -> None:
+        """In the I/O thread: what was read for it: bytes, none at the end, or an error's number, negative."""
+        try:
+            if result.__class__ is bytes and result:
+                if not self._gone:  # somebody else's input, read in the same call, may have ended it
+                    self._receiver.on_data(result)
+            elif not result:
+                self._lose(None)
+            elif result not in _NOT_NOW:
+                self._lose(OSError(-result, os.strerror(-result)))  # type: ignore[operator]
+        except Exception as error:
+            try:
+                self._failed(error)
+            except Exception:
+                logger.exception("an I/O call failed: %r", self)
 
     def _deliver(self, data: bytes) -> None:
         if self._gone:
@@ -522,17 +538,16 @@ def read_in_one_call(
             others.append(entry)
     if len(crowd) < FEW:
         return ready
-    for channel, result in zip(crowd, ring.receive(fds), strict=True):
+    try:
+        ring.receive(fds)
+    finally:
+        came = zip(crowd, ring.received(), strict=False)
         try:
-            if isinstance(result, int):
-                if result not in _NOT_NOW:
-                    channel._lose(OSError(-result, os.strerror(-result)))
-            elif not result:
-                channel._lose(None)
-            elif not channel._gone:  # unless somebody else's input, read in the same call, has ended it
-                channel._receiver.on_data(result)
-        except Exception as error:
-            channel._failed(error)
+            for channel, result in came:
+                channel.on_read(result)
+        finally:  # Ctrl-C met one of them: the others hear later what was read
+            for channel, result in came:
+                channel._runtime.call_soon(channel.on_read, result)
     return others
 
 

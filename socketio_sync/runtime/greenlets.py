@@ -269,11 +269,11 @@ class GeventRuntime(Runtime):
                     break
         finally:  # also when Ctrl-C came just now
             self.gatherer = 0
-            self.send_gathered()
             self._turns = 0
             self._pump_coming = bool(ready)
             if ready and not self._after_poll.active:
                 self._after_poll.start(self._pump)
+            self.send_gathered()
 
     def _new_worker(self) -> _Worker:
         worker = _Worker(self)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from itertools import groupby
 from itertools import islice
@@ -34,7 +35,7 @@ _acquire = methodcaller("acquire", False)
 _release = methodcaller("release")
 
 
-def write_to_all(rings: Rings, locks: Iterable[NativeLock], channels: Iterable[Channel], data: bytes) -> list[int]:
+def write_to_all(rings: Rings, locks: Sequence[NativeLock], channels: Iterator[Channel], data: bytes) -> list[int]:
     """Write the same to those of many channels that can take it at once; any thread.
 
     Measured: a broadcast spends its time here. As ``Channel.write``, without what few channels need; and a lock that
@@ -49,10 +50,10 @@ def write_to_all(rings: Rings, locks: Iterable[NativeLock], channels: Iterable[C
     """
     others: list[int] = []
     start = 0
-    locks, channels = iter(locks), iter(channels)
-    ring = rings.take() if len(data) <= LONG else None
+    ring = rings.take() if len(locks) >= FEW and len(data) <= LONG else None
     if ring is not None:
-        while len(crowd := list(islice(locks, WIDTH))) >= FEW:
+        while len(locks) - start >= FEW and ring.trouble is None:
+            crowd = locks[start : start + WIDTH]
             _write_in_one_call(ring, crowd, islice(channels, len(crowd)), data, start, others)
             start += len(crowd)
         rings.give(ring)
@@ -61,12 +62,19 @@ def write_to_all(rings: Rings, locks: Iterable[NativeLock], channels: Iterable[C
 
 
 def _write_in_one_call(
-    ring: SendRing, locks: list[NativeLock], channels: Iterable[Channel], data: bytes, start: int, others: list[int]
+    ring: SendRing,
+    locks: Sequence[NativeLock],
+    channels: Iterable[Channel],
+    data: bytes,
+    start: int,
+    others: list[int],
 ) -> None:
     wanted = set(locks)
     taken: list[NativeLock] = []
+    # For Ctrl-C, which may come behind any call: a lock is taken and in the list, or neither; and all are let go.
+    letting_go = map(_release, taken)
     try:
-        taken.extend(filter(_acquire, wanted))  # one step for Ctrl-C: each is taken and in the list, or neither
+        taken.extend(filter(_acquire, wanted))
         crowd = list(channels)
         fds = [
             -1 if channel._backlog is not None or channel.corked or channel.closed else channel.direct_fd
@@ -75,15 +83,19 @@ def _write_in_one_call(
         if len(taken) != len(wanted):
             busy = wanted.difference(taken)
             fds = [-1 if lock in busy else fd for lock, fd in zip(locks, fds, strict=True)]
-        results = ring.send_to_all(fds, data)
-        if results.count(len(data)) != len(results):
-            for index, (channel, fd, result) in enumerate(zip(crowd, fds, results, strict=True), start):
-                if fd < 0:
-                    others.append(index)
-                else:
+        if -1 in fds:
+            others += [index for index, fd in enumerate(fds, start) if fd < 0]
+            crowd = [channel for channel, fd in zip(crowd, fds, strict=True) if fd >= 0]
+            fds = [fd for fd in fds if fd >= 0]
+        try:
+            ring.send_to_all(fds, data)
+        finally:
+            results = ring.results()
+            if results.count(len(data)) != len(results):
+                for channel, result in zip(crowd, results, strict=False):
                     channel.sent(data, result)
     finally:
-        deque(map(_release, taken), 0)
+        deque(letting_go, 0)
 
 
 def _write_one_by_one(channels: Iterable[Channel], data: bytes, start: int, others: list[int]) -> None:
@@ -107,23 +119,26 @@ def _write_one_by_one(channels: Iterable[Channel], data: bytes, start: int, othe
                     channel._keep(memoryview(data)[sent:] if sent else data)
 
 
-def send_gathered(rings: Rings, channels: Sequence[Channel]) -> None:
+def send_gathered(rings: Rings, channels: Iterable[Channel]) -> None:
     """End the gathering of each, and send what was gathered; any thread."""
-    ring = rings.take() if len(channels) >= FEW else None
-    rest: list[Channel] = []
+    rest = [*dict.fromkeys(channels)]
+    ring = rings.take() if len(rest) >= FEW else None
     if ring is not None:
+        channels, rest = rest, []
         for start in range(0, len(channels), WIDTH):
-            rest += _send_in_one_call(ring, channels[start : start + WIDTH])
+            crowd = channels[start : start + WIDTH]
+            rest += _send_in_one_call(ring, crowd) if ring.trouble is None else crowd
         rings.give(ring)
-    for channel in channels if ring is None else rest:
+    for channel in rest:
         with channel._lock:
             channel.uncork()
 
 
-def _send_in_one_call(ring: SendRing, channels: Sequence[Channel]) -> list[Channel]:
+def _send_in_one_call(ring: SendRing, channels: list[Channel]) -> list[Channel]:
     """Returns those whose locks are not free."""
     wanted = {channel._lock for channel in channels}
     taken: list[NativeLock] = []
+    letting_go = map(_release, taken)  # as above
     rest: list[Channel] = []
     try:
         taken.extend(filter(_acquire, wanted))
@@ -135,21 +150,19 @@ def _send_in_one_call(ring: SendRing, channels: Sequence[Channel]) -> list[Chann
         fds: list[int] = []
         pieces: list[bytes] = []
         for channel in channels:
-            gathered = channel.corked
-            channel.corked = None
-            if not gathered:
-                continue
-            if channel._backlog is None and not channel.closed and channel.direct_fd >= 0:
+            if channel.corked and channel._backlog is None and not channel.closed and channel.direct_fd >= 0:
                 crowd.append(channel)
                 fds.append(channel.direct_fd)
-                pieces.append(b"".join(gathered))  # of one it makes no copy
+                pieces.append(b"".join(channel.corked))  # of one it makes no copy
             else:
-                channel.write(b"".join(gathered))
-        results = ring.send_to_each(fds, pieces) if fds else []
-        if results != [*map(len, pieces)]:
-            for channel, data, result in zip(crowd, pieces, results, strict=True):
-                channel.sent(data, result)
+                channel.uncork()
+        try:
+            ring.send_to_each(fds, pieces)
+        finally:
+            for channel, data, result in zip(crowd, pieces, ring.results(), strict=False):
+                channel.corked = None
+                if result != len(data):
+                    channel.sent(data, result)
     finally:
-        deque(map(_release, taken), 0)
+        deque(letting_go, 0)
     return rest
-

@@ -488,6 +488,6 @@ def send_to_all(
         socket.conn.plain_channel if socket._held is None and socket._state is CONNECTED else NO_CHANNEL
         for socket in sockets
     )
-    frames = encoded.websocket_frames()
-    for index in write_to_all(runtime.rings, map(_lock_of, sockets), channels, frames):
+    locks = list(map(_lock_of, sockets))
+    for index in write_to_all(runtime.rings, locks, channels, encoded.websocket_frames()):
         sockets[index].send_encoded(encoded, volatile, True)

@@ -71,7 +71,8 @@ class TestWritingToAll:
             corked.channel.cork(b"first;")
         locks = [pair.lock for pair in pairs]
         channels = [pair.channel for pair in pairs]
-        assert write_to_all(rings, locks + locks[:2], [*channels, NO_CHANNEL, NO_CHANNEL], b"x") == [1, 2, 3, 6, 7]
+        channels += [NO_CHANNEL, NO_CHANNEL]
+        assert write_to_all(rings, locks + locks[:2], iter(channels), b"x") == [1, 2, 3, 6, 7]
         assert full.channel.waiting == waiting
         assert [receive_exactly(pair.peer, 1) for pair in (pairs[0], *pairs[4:])] == [b"x"] * 3
         corked.write(b"x")
@@ -144,7 +145,7 @@ class TestWritingToAll:
             barrier.wait()
             for _ in range(each):
                 piece = b"%d" % who * size
-                for index in range(len(pairs)) if who % 2 else write_to_all(rings, locks, channels, piece):
+                for index in range(len(pairs)) if who % 2 else write_to_all(rings, locks, iter(channels), piece):
                     pairs[index].write(piece)
 
         threads = [Thread(target=write, args=(who,)) for who in range(width)]
@@ -156,6 +157,40 @@ class TestWritingToAll:
         expected = sorted(b"%d" % who * size for who in range(width) for _ in range(each))
         for data in received:
             assert sorted(data[start : start + size] for start in range(0, len(data), size)) == expected
+
+    @needs_io_uring
+    def test_an_interrupt_while_the_kernel_works_loses_and_tears_nothing(self, runtime: Runtime) -> None:
+        pairs = [Pair(runtime, small_tcp_pair()) for _ in range(6)]
+        for pair in pairs:
+            pair.channel.start()
+        fill(pairs[0].channel.sock)
+        data = b"x" * LONG
+        with pytest.raises(KeyboardInterrupt):
+            write(interrupted_rings(before=False), pairs, data)
+        assert not any(pair.lock.locked() for pair in pairs)
+        assert pairs[0].channel.waiting == LONG
+        for pair in pairs[1:]:
+            pair.write(b"the end")
+            assert receive_exactly(pair.peer, LONG + 7) == data + b"the end"
+        for pair in pairs:
+            pair.close()
+
+
+def interrupted_rings(before: bool) -> Rings:
+    """Rings of which the first is met by Ctrl-C, before the kernel has done anything or when it has done all."""
+    rings = Rings(True)
+    ring = rings.take()
+    assert ring is not None
+    ask = ring._syscall
+
+    def interrupted(*args: object) -> int:
+        if not before:
+            ask(*args)
+        raise KeyboardInterrupt
+
+    ring._syscall = interrupted
+    rings.give(ring)
+    return rings
 
 
 class TestSendingWhatWasGathered:
@@ -195,6 +230,21 @@ class TestSendingWhatWasGathered:
         for pair in pairs:
             if pair not in free:
                 assert receive_exactly(pair.peer, 1) == b"x"
+
+    @needs_io_uring
+    @pytest.mark.parametrize("before", [True, False])
+    def test_after_an_interrupt_each_gets_it_once(self, runtime: Runtime, pairs: list[Pair], before: bool) -> None:
+        runtime.rings = interrupted_rings(before)
+        for pair in pairs:
+            pair.channel.corked = [b"x"]
+            runtime.gathered.append(pair.channel)
+        with pytest.raises(KeyboardInterrupt):
+            runtime.send_gathered()
+        runtime.send_gathered()
+        assert runtime.gathered == []
+        for pair in pairs:
+            pair.write(b".")
+            assert receive_exactly(pair.peer, 2) == b"x."
 
     def test_threads_that_gather_write_and_send_at_once(self, rings: Rings, pairs: list[Pair]) -> None:
         """Nothing is lost, and what one thread writes keeps its order."""

@@ -11,6 +11,7 @@ import pytest
 from socketio_sync.runtime import poller as pollers
 from socketio_sync.runtime.channel import READ
 from socketio_sync.runtime.channel import WRITE
+from socketio_sync.runtime.channel import read_in_one_call
 from socketio_sync.runtime.poller import Poller
 from socketio_sync.runtime.threads import ThreadRuntime
 from tests.support.channels import Pair
@@ -192,3 +193,32 @@ class TestReadingInOneCall:
         for pair in pairs:
             pair.recorder.wait_for(50_000)
         assert pairs[0].recorder.chunks == [50_000]
+
+    def test_an_interrupt_or_a_failure_takes_nobody_elses_input(self, pairs: list[Pair]) -> None:
+        def interrupt(data: bytes) -> None:
+            raise KeyboardInterrupt
+
+        def fail(error: OSError | None) -> None:
+            raise ValueError("as asked for")
+
+        crowd = pairs[:6]
+        crowd[0].recorder.on_data = fail  # type: ignore[assignment, method-assign]
+        crowd[0].recorder.on_lost = fail  # type: ignore[method-assign]
+        crowd[1].recorder.on_data = interrupt  # type: ignore[method-assign]
+        runtime = crowd[0].runtime
+        if (ring := runtime.rings.receiver()) is None:
+            return
+        done = runtime.event()
+
+        def serve() -> None:
+            for pair in crowd:
+                pair.peer.send(b"x")
+            watched = {pair.channel.fd: pair.channel for pair in crowd}
+            with pytest.raises(KeyboardInterrupt):
+                read_in_one_call(ring, [(fd, READ) for fd in watched], watched)
+            done.set()
+
+        runtime.call_soon(serve)
+        assert done.wait(scaled(5))
+        for pair in crowd[2:]:
+            assert pair.recorder.wait_for(1) == b"x"
