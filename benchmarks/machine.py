@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.setup_peers import BUN
 from benchmarks.setup_peers import NODE_MODULES
 from benchmarks.setup_peers import PEER_PYTHON
+from socketio_sync.runtime.rings import Rings
 
 
 def describe() -> dict[str, str]:
@@ -21,7 +22,7 @@ def describe() -> dict[str, str]:
     return {
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
-        "system": f"Linux {platform.release()}",
+        "system": f"Linux {platform.release()}, {_io_uring()}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}, {_build()}",
         "for ours": ", ".join(f"{name} {_version(name)}" for name in ("gevent", "gunicorn", "orjson")),
         "Node": f"{_said('node', '--version')}, socket.io {_npm('socket.io')}, ws {_npm('ws')}",
@@ -35,6 +36,11 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.machine()
+
+
+def _io_uring() -> str:
+    rings = Rings(True)
+    return "with io_uring" if rings.take() else f"without io_uring ({rings.trouble})"
 
 
 def _build() -> str:

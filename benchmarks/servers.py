@@ -69,6 +69,13 @@ _THEIRS = ["--chdir", str(PROGRAMS), "python_socketio:app"]
 
 SERVERS = [
     Server("ours", "ours, gunicorn gevent", _gunicorn(sys.executable, "-k", "gevent", _OURS), _ours),
+    Server(
+        "ours-plain",
+        "ours, gunicorn gevent, no io_uring",
+        _gunicorn(sys.executable, "-k", "gevent", _OURS),
+        _ours,
+        {"IO_URING": "0"},
+    ),
     Server("ours-pywsgi", "ours, pywsgi", _program(sys.executable, "-m", "benchmarks.programs.ours"), _ours),
     Server(
         "ours-threads",

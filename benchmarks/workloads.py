@@ -81,12 +81,27 @@ WORKLOADS = [
         "ack round trip: 100 clients, 1 in flight",
         "message",
         "ack clients=100",
-        (*ALL_OURS, "pysio-threads"),
+        (*ALL_OURS, "ours-plain", "pysio-threads"),
     ),
-    Workload("pipelined", "acks: 100 clients, 16 in flight", "message", "ack clients=100 window=16", ALL_OURS),
+    Workload(
+        "pipelined",
+        "acks: 100 clients, 16 in flight",
+        "message",
+        "ack clients=100 window=16",
+        (*ALL_OURS, "ours-plain"),
+    ),
     Workload("broadcast-100", "broadcast to 100", "delivery", "broadcast clients=100"),
-    Workload("broadcast-1000", "broadcast to 1,000", "delivery", "broadcast clients=1000", ALL_OURS),
-    Workload("broadcast-8000", "broadcast to 8,000", "delivery", "broadcast clients=8000", quick="clients=100"),
+    Workload(
+        "broadcast-1000", "broadcast to 1,000", "delivery", "broadcast clients=1000", (*ALL_OURS, "ours-plain")
+    ),
+    Workload(
+        "broadcast-8000",
+        "broadcast to 8,000",
+        "delivery",
+        "broadcast clients=8000",
+        (*EVERYONE, "ours-plain"),
+        quick="clients=100",
+    ),
     Workload(
         "rooms",
         "1,000 rooms of 10: 50 senders",

@@ -9,7 +9,11 @@ from socketio_sync import Server
 from socketio_sync import Socket
 from socketio_sync import WSGIApp
 
-io = Server(max_http_buffer_size=4_000_000, ping_interval=float(os.environ.get("PING_INTERVAL", 25)))
+io = Server(
+    max_http_buffer_size=4_000_000,
+    ping_interval=float(os.environ.get("PING_INTERVAL", 25)),
+    io_uring=os.environ.get("IO_URING") != "0",
+)
 app = WSGIApp(io)
 
 
