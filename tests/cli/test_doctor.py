@@ -58,7 +58,7 @@ def test_this_environment(tmp_path: Path) -> None:
     for title in ("Python", "Packages", "Runtime", "Web servers"):
         assert f"\n{title}\n" in done.stdout
     assert f"ok gunicorn {version('gunicorn')} " in done.stdout
-    assert done.stdout.count("io_uring") == 1
+    assert "io_uring" in done.stdout
     assert "the runtime is threads" in done.stdout
     assert "\x1b" not in done.stdout  # colours are for terminals
 
