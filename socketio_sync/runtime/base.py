@@ -212,7 +212,8 @@ class Runtime(ABC):
     def shared_lock(self) -> NativeLock:
         """A lock that ``LOCK_SHARED_BY`` callers have together, who came one after the other.
 
-        Who needs all of theirs in turn, as a broadcast does, takes few locks. Nobody may want two of them at once.
+        Who needs all of theirs in turn, as a broadcast does, takes few locks. Nobody may wait for one of them
+        while he has another.
         """
         if next(self._sharers) % LOCK_SHARED_BY == 0:
             self._shared_lock = self.lock()

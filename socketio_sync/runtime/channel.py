@@ -41,7 +41,7 @@ COALESCE = 65_536
 Buffer = bytes | memoryview
 _get_ident = native.original("_thread", "get_ident")
 
-_NOT_NOW = (-errno.EAGAIN, -errno.EWOULDBLOCK, -errno.EINTR)
+_NOT_NOW = (-errno.EAGAIN, -errno.EINTR)
 
 _IDLE, _DATA, _LOOK, _DISCARD = range(4)  # what becomes of input
 

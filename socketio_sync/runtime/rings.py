@@ -70,10 +70,11 @@ class Rings:
     def receiver(self) -> ReceiveRing | None:
         """The ring to read with, the I/O thread's; None: read one by one."""
         ring = self._receiver
-        if ring is None or ring.trouble is not None:
-            if ring is not None and ring.trouble is not None:
-                self._note(ring.trouble)
-            ring = self._receiver = self._make(lambda: ReceiveRing(CROWD)) if self._allowed else None
+        if ring is not None and ring.trouble is not None:
+            self._note(ring.trouble)
+            ring = self._receiver = None
+        if ring is None and self._allowed:
+            ring = self._receiver = self._make(lambda: ReceiveRing(CROWD))
         return ring
 
     def _make(self, make: Callable[[], T]) -> T | None:
