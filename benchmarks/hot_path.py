@@ -26,6 +26,7 @@ from socketio_sync import Server
 from socketio_sync import WSGIApp
 from socketio_sync.protocol.websocket import masked
 from socketio_sync.protocol.websocket import text_frame
+from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime.channel import READ
 from socketio_sync.runtime.poller import Poller
 
@@ -62,8 +63,8 @@ class EndlessSocket:
 class EndlessPoller(Poller):
     """Always reports the same channels, as many as a busy server has to read in one go."""
 
-    def __init__(self, channels: list[Any]) -> None:
-        super().__init__()
+    def __init__(self, runtime: Runtime, channels: list[Any]) -> None:
+        super().__init__(runtime.take_input)
         self._watched.update((channel.fd, channel) for channel in channels)
 
     def poll(self, timeout: float) -> list[tuple[int, int]]:
@@ -156,9 +157,9 @@ def follow(runtime: Any, channels: list[Any], endless: EndlessSocket) -> tuple[f
     for channel in channels:
         channel.sock = endless
     try:
-        runtime._poller = EndlessPoller(channels)
+        runtime._poller = EndlessPoller(runtime, channels)
         best, median = measure(runtime._serve)
-        runtime._poller = EndlessPoller(channels[:1])
+        runtime._poller = EndlessPoller(runtime, channels[:1])
         return best, median, calls_of(runtime._serve)
     finally:
         runtime._poller = poller

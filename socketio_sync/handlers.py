@@ -7,6 +7,7 @@ What may be registered under which name, the server and the client say each for 
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Container
 from typing import Any
 
 from socketio_sync.handler import Handler
@@ -18,15 +19,18 @@ class Handlers:
 
     Attributes:
         named: the handlers by event; see ``get``.
+        plain: those of them that are the only one of their event and ask for nothing special: they are just called.
         any, any_outgoing: the handlers of every incoming event, and of every outgoing one.
         any_loose: whether a handler was ever registered with ``ordered=False``: nearly never, so events are spared the
             question.
     """
 
     _lock = LazyLock()  # guards the replacing of tuples
+    _special: Container[str] = ()  # events that are never plain
 
     def __init__(self) -> None:
         self.named: dict[str, tuple[Handler, ...]] = {}
+        self.plain: dict[str, Handler] = {}
         self.any: tuple[Handler, ...] = ()
         self.any_outgoing: tuple[Handler, ...] = ()
         self.any_loose = False
@@ -44,7 +48,7 @@ class Handlers:
         if ordered is False:
             self.any_loose = True
         with self._lock:
-            self.named[event] = (*self.get(event), handler)
+            self._replace(event, (*self.get(event), handler))
 
     def remove(self, event: str, function: Callable[..., Any] | None = None) -> None:
         """Forget the latest registration of the function, or all handlers of the event; unknown ones are no error."""
@@ -65,6 +69,10 @@ class Handlers:
             self.named[event] = handlers
         else:
             self.named.pop(event, None)
+        if len(handlers) == 1 and not handlers[0].wants_ack and not handlers[0].once and event not in self._special:
+            self.plain[event] = handlers[0]
+        else:
+            self.plain.pop(event, None)
 
     def add_any(self, function: Callable[..., Any], *, first: bool = False, outgoing: bool = False) -> None:
         """Register a function for every event, behind or before those there are."""

@@ -89,10 +89,10 @@ class Connection(TransportSide):
     def user_events(self) -> UserEvents:
         """The user's own listeners; made when first needed."""
         with self.lock:
-            if self._events is None:
+            if self.events is None:
                 names = ("message", "upgrade", "close")
-                self._events = UserEvents(self.runtime, names, repr(self), self.pause_reading, self.resume_reading)
-            return self._events
+                self.events = UserEvents(self.runtime, names, repr(self), self.pause_reading, self.resume_reading)
+            return self.events
 
     def __repr__(self) -> str:
         return f"<Connection {self.transport} v{self.protocol} {self.session.life}>"

@@ -19,7 +19,6 @@ from socketio_sync.exceptions import DisconnectDetails
 from socketio_sync.protocol import engineio_packet as packets
 from socketio_sync.protocol import engineio_session as sessions
 from socketio_sync.protocol.engineio_packet import EncodedPacket
-from socketio_sync.protocol.websocket import utf8_frame
 from socketio_sync.runtime.channel import NO_CHANNEL
 
 if TYPE_CHECKING:
@@ -43,8 +42,6 @@ CLOSE_PACKET = EncodedPacket([""], type=packets.CLOSE, compress=False)
 
 # How long a closing polling session waits for a GET to carry its close packet, in seconds (engine.io, polling.ts).
 CLOSE_TIMEOUT = 30.0
-
-_MESSAGE = packets.MESSAGE.encode()
 
 plain_frames = EncodedPacket.websocket_frames  # not attrgetter: a call of Python by Python costs half
 plain_frames_v3 = attrgetter("websocket_v3")
@@ -72,14 +69,14 @@ class ConnectionCore(_HotConnection):
         "_close_timer",
         "_drain_waiters",
         "_early_end",
-        "_events",
+        "events",
         "_get",
         "_pauses",
         "_post",
         "_timer",
         "_timer_at",
         "_upgrade",
-        "_websocket",
+        "websocket",
         "engine",
         "environ",
         "format",
@@ -113,7 +110,7 @@ class ConnectionCore(_HotConnection):
         self.lock = self.runtime.shared_lock()
         now = self.runtime.timers.now()
         self.session = sessions.Session(self.protocol, transport, options.ping_interval, options.ping_timeout, now)
-        self._websocket: WebSocketTransport | None = None
+        self.websocket: WebSocketTransport | None = None
         self._channel: Channel | None = None
         # For who sends to many: the channel where that takes a packet's ``websocket_frames``, else NO_CHANNEL.
         self.plain_channel = NO_CHANNEL
@@ -127,7 +124,7 @@ class ConnectionCore(_HotConnection):
         self._early_end: tuple[str, DisconnectDetails | None] | None = None
         self._pauses = 0
         self._drain_waiters: list[Event] = []
-        self._events: UserEvents | None = None
+        self.events: UserEvents | None = None
         self._arrival: Event | None = None
         self._close_timer: Any = None
         self._timer_at = self.session.deadline
@@ -149,7 +146,7 @@ class ConnectionCore(_HotConnection):
         with self.lock:
             if self.session.life != sessions.OPEN and not (discard and self.session.life == sessions.CLOSING):
                 return
-            if self._websocket is None and self._get is None and not discard:
+            if self.websocket is None and self._get is None and not discard:
                 # Long-polling between two GETs: the next one carries the close packet.
                 self.session.life = sessions.CLOSING
                 self._close_timer = self.runtime.timers.call_later(CLOSE_TIMEOUT, self._close_unpolled, reason)
@@ -174,20 +171,6 @@ class ConnectionCore(_HotConnection):
             sent = self._send_locked(packet, volatile)
         self.act()
         return sent
-
-    def send_utf8(self, text: bytes) -> bool:
-        """As ``send_packet`` for one text that goes to nobody else: mostly it becomes a frame and nothing besides.
-
-        In a job it may wait until the runtime sends what was gathered.
-        """
-        if self._frames is plain_frames:
-            frame = utf8_frame(_MESSAGE + text)
-            with self.lock:
-                channel = self._channel
-                if channel is not None and not channel.waiting:
-                    channel.write_small(frame)
-                    return True
-        return self.send_packet(EncodedPacket((text.decode(),)))
 
     def uncork(self) -> None:
         """Send what was gathered for it; the end of a connection does so, too."""
@@ -400,9 +383,9 @@ class ConnectionCore(_HotConnection):
         session.queued = 0
         if self._upgrade is not None:
             self._acts.append(self._upgrade.lost)
-        if self._websocket is not None:
-            self._acts.append(self._websocket.abort if abort else partial(self._websocket.end, None))
-        self._channel = self._websocket = None
+        if self.websocket is not None:
+            self._acts.append(self.websocket.abort if abort else partial(self.websocket.end, None))
+        self._channel = self.websocket = None
         self.plain_channel = NO_CHANNEL
         self._acts.extend(event.set for event in self._drain_waiters)
         self._drain_waiters.clear()
@@ -430,8 +413,8 @@ class ConnectionCore(_HotConnection):
             log.debug("%r closed: %s %r", self, reason, details)
         receiver, self.receiver = self.receiver, NOBODY
         receiver.on_close(reason, details)
-        if self._events is not None:
-            self._events.post("close", reason, details)
+        if self.events is not None:
+            self.events.post("close", reason, details)
 
 
 def reduced_environ(environ: dict[str, Any], keep: tuple[str, ...]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class TransportSide(ConnectionCore):
         """One text packet of the WebSocket transport."""
         if text[:1] == "4":
             session = self.session
-            if session.life is sessions.OPEN and not session.awaiting_pong and self._events is None:
+            if session.life is sessions.OPEN and not session.awaiting_pong and self.events is None:
                 self.receiver.on_message(text[1:])  # the hot path: receive_message with nothing else to do
             else:
                 self.receive_message(text[1:])
@@ -62,8 +62,8 @@ class TransportSide(ConnectionCore):
             with self.lock:
                 session.heard(self.runtime.timers.now())
         self.receiver.on_message(data)
-        if self._events is not None:
-            self._events.post("message", data)
+        if self.events is not None:
+            self.events.post("message", data)
 
     def receive_base64(self, text: str) -> None:
         """A binary message as base64 text, which protocol 4 allows on the WebSocket too."""
@@ -140,7 +140,7 @@ class TransportSide(ConnectionCore):
     def await_get(self, seconds: float) -> None:
         """Let a GET come first that is on its way: it has a TCP connection of its own, and perhaps another thread."""
         with self.lock:
-            if self._get is not None or self.session.life != sessions.OPEN or self._websocket is not None:
+            if self._get is not None or self.session.life != sessions.OPEN or self.websocket is not None:
                 return
             arrival = self._arrival = self.runtime.event()
         arrival.wait(seconds)
@@ -205,7 +205,7 @@ class TransportSide(ConnectionCore):
         self.act()
 
     def _carry_locked(self, transport: WebSocketTransport) -> None:
-        self._websocket = transport
+        self.websocket = transport
         self._frames = transport.frames or self._frames
         self._channel = transport.channel
         if self._frames is plain_frames:
@@ -218,9 +218,9 @@ class TransportSide(ConnectionCore):
         """A WebSocket of this connection ended: the session's own, or only an upgrade's."""
         with self.lock:
             upgrade = self._upgrade
-            if transport is self._websocket:
+            if transport is self.websocket:
                 self.end_locked(reason, details)
-        if transport is not self._websocket and upgrade is not None and upgrade.is_of(transport):
+        if transport is not self.websocket and upgrade is not None and upgrade.is_of(transport):
             upgrade.lost()
         self.act()
 
@@ -244,8 +244,8 @@ class TransportSide(ConnectionCore):
         if frames:
             transport.channel.write(frames)
         self._wake_drained_locked()
-        if self._events is not None:
-            self._acts.append(partial(self._events.post, "upgrade", sessions.WEBSOCKET))
+        if self.events is not None:
+            self._acts.append(partial(self.events.post, "upgrade", sessions.WEBSOCKET))
 
     def is_upgrade_locked(self, upgrade: Upgrade) -> bool:
         """Whether this attempt is still the one going on."""

@@ -6,6 +6,7 @@ import logging
 import os
 import weakref
 from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 from typing import TypeVar
 from typing import overload
@@ -25,6 +26,7 @@ from socketio_sync.engine.http import Unavailable
 from socketio_sync.engine.ids import new_id
 from socketio_sync.engine.lanes import Lane
 from socketio_sync.engine.polling import HeldRequests
+from socketio_sync.engine.websocket import messages
 from socketio_sync.exceptions import ConnectError
 from socketio_sync.handler import Handler
 from socketio_sync.handler import validate_middleware
@@ -35,6 +37,7 @@ from socketio_sync.protocol.engineio_packet import EncodedPacket
 from socketio_sync.runtime import choose
 from socketio_sync.runtime.base import Runtime
 from socketio_sync.runtime.base import Task
+from socketio_sync.runtime.channel import Input
 from socketio_sync.runtime.lazy_lock import LazyLock
 
 log = logging.getLogger("socketio_sync.engine")
@@ -172,9 +175,14 @@ class Engine:
                     )
                 self.held = HeldRequests(runtime.lock())
                 runtime.on_stall = self._stalled
+                runtime.take_input = self._take_input
                 self._runtime = runtime
                 _started.add(self)
             return self._runtime
+
+    def _take_input(self, came: Iterator[Input]) -> None:
+        """What was read for many sockets in one go."""
+        self._handler.on_messages(messages(came))
 
     def begin_anew(self) -> None:
         """Be as before the start: in a forked child, since the parent's clients are the parent's, and after a test."""
@@ -369,6 +377,10 @@ class _RawHandler:
         for handler in self._engine.connection_handlers:
             events.post_call(handler, connection)
         return NOBODY
+
+    def on_messages(self, messages: Iterator[tuple[Receiver, bytes]]) -> None:
+        for receiver, packet in messages:
+            receiver.on_message(packet[1:].decode())
 
 
 def _call_hook(hook: Handler, *args: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from typing import Protocol
 
@@ -38,3 +39,9 @@ class EngineHandler(Protocol):
 
     def on_connection(self, connection: Connection) -> Receiver:
         """A handshake succeeded; nothing was read from the connection yet."""
+
+    def on_messages(self, messages: Iterator[tuple[Receiver, bytes]]) -> None:
+        """Short texts came for many receivers, in UTF-8, each behind the digit of its packet's type (I/O thread).
+
+        It has to be as if each ``on_message`` was called, and no exception may come out of it.
+        """

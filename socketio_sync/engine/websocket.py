@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
 from operator import methodcaller
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
 from socketio_sync.exceptions import DisconnectDetails
 from socketio_sync.protocol.engineio_packet import EncodedPacket
+from socketio_sync.protocol.engineio_session import OPEN
 from socketio_sync.protocol.websocket import Close
 from socketio_sync.protocol.websocket import Ping
 from socketio_sync.protocol.websocket import WebSocketCodec
@@ -25,7 +28,9 @@ from socketio_sync.protocol.websocket_handshake import choose_subprotocol
 
 if TYPE_CHECKING:
     from socketio_sync.engine.engine import Engine
+    from socketio_sync.engine.handler import Receiver
     from socketio_sync.runtime.channel import Channel
+    from socketio_sync.runtime.channel import Input
 
 log = logging.getLogger("socketio_sync.engine")
 
@@ -37,11 +42,12 @@ class WebSocketTransport:
 
     Attributes:
         channel: the adopted socket.
+        codec: what its bytes go through.
         frames: how a packet becomes frames on this transport, None for the plain way.
         wanted: how many bytes complete the frame being read, 0 if the usual size will do.
     """
 
-    __slots__ = ("_codec", "_ended", "_on_binary", "_on_text", "channel", "connection", "frames", "wanted")
+    __slots__ = ("_ended", "_on_binary", "_on_text", "channel", "codec", "connection", "frames", "wanted")
 
     def __init__(self, connection: Connection, codec: WebSocketCodec) -> None:
         self.connection = connection
@@ -49,7 +55,7 @@ class WebSocketTransport:
         self.frames: Callable[[EncodedPacket], bytes] | None = None
         self.wanted = 0
         self._ended = False
-        self._codec = codec
+        self.codec = codec
         self._on_text: Callable[[str], None]
         self._on_binary: Callable[[bytes], None]
 
@@ -63,7 +69,7 @@ class WebSocketTransport:
     def on_data(self, data: bytes) -> None:
         """Bytes came: decode all of them, and act on each message."""
         error = None
-        codec = self._codec
+        codec = self.codec
         try:
             messages = codec.receive(data)
         except WebSocketError as caught:
@@ -118,6 +124,33 @@ class WebSocketTransport:
     def abort(self) -> None:
         """Close at once; what waits is lost."""
         self.channel.abort()
+
+
+def messages(came: Iterable[Input]) -> Iterator[tuple[Receiver, bytes]]:
+    """The short text messages in what was read for many sockets, each behind the digit of its packet's type.
+
+    Of all else is taken care here. Measured: this runs for every message; as ``WebSocketTransport.on_data`` and
+    ``receive_text``, without their frames and without what few messages need.
+    """
+    for channel, data in came:
+        transport = channel.receiver
+        if transport.__class__ is not WebSocketTransport or data.__class__ is not bytes or not data or channel.gone:
+            channel.on_read(data)
+            continue
+        connection = transport.connection
+        session = connection.session
+        position = 0
+        while (
+            (packet := transport.codec.short_text(data, position)) is not None and packet[:1] == b"4"
+            and session.life is OPEN and not session.awaiting_pong
+            and connection.events is None and connection.websocket is transport
+        ):  # fmt: skip
+            yield connection.receiver, packet
+            position += len(packet) + 6
+            if position == len(data):
+                break
+        else:
+            channel.on_read(data[position:])
 
 
 def make_codec(engine: Engine, request: Request) -> tuple[WebSocketCodec, list[tuple[str, str]], bool]:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 from socketio_sync.exceptions import ProtocolError
-from socketio_sync.protocol.json_codec import decode
 from socketio_sync.protocol.json_codec import dumps
 from socketio_sync.protocol.json_codec import dumps_ordinary
 from socketio_sync.protocol.json_codec import dumps_walked
@@ -33,7 +32,7 @@ _TYPES = {str(type): type for type in range(CONNECT, BINARY_ACK + 1)}
 _COUNT = re.compile(r"([1-9][0-9]*)-")
 _MAX_COUNT_DIGITS = 12
 # JavaScript counts exactly up to 2**53, a number of 16 digits.
-_MAX_ID_DIGITS = 15
+MAX_ID_DIGITS = 15
 
 
 class DefaultParser:
@@ -77,13 +76,6 @@ class DefaultParser:
             return (f"{type}{head}{walked}",)
         return (f"{type + _BINARY_OFFSET}{len(attachments)}-{head}{walked}", *attachments)
 
-    def ordinary_ack(self, nsp: str, data: Any, id: int) -> bytes | None:
-        """The text, as UTF-8, of an ACK of ordinary values, without a Packet; None: ``encode`` must look at it."""
-        text = dumps_ordinary(data)
-        if text is None:
-            return None
-        return (b"3%d" % id if nsp == "/" else f"3{nsp},{id}".encode()) + text
-
     def decoder(self, max_attachments: int = 10) -> Decoder:
         """Return a decoder for one connection, which refuses packets with more attachments than this."""
         return Decoder(max_attachments)
@@ -113,16 +105,6 @@ class Decoder:
         Raises:
             ProtocolError: the message is not what the protocol allows here; nothing half-received is kept.
         """
-        if data[:1] == "2" and self.waiting is None:  # a plain event for "/", as most are; any doubt takes the long way
-            at = data.find("[", 1)  # type: ignore[arg-type]
-            digits = data[1:at]
-            if at == 1 or (1 < at <= _MAX_ID_DIGITS + 1 and digits.isdigit() and digits.isascii()):
-                try:
-                    value = decode(data[at:])
-                except ValueError:
-                    value = None
-                if value and (name := value[0]).__class__ is str and name not in RESERVED_EVENTS:
-                    return Packet(EVENT, "/", value, int(digits) if digits else None)
         if self.waiting is not None:
             return self._add_attachment(data)
         if not isinstance(data, str):
@@ -186,7 +168,7 @@ def _decode_array(type: int, nsp: str, text: str, start: int) -> Packet:
     """Decode ``[<ack id>]<JSON array>``, which is what events and acknowledgements have."""
     id = None
     if text[start : start + 1] != "[":
-        bracket = text.find("[", start, start + _MAX_ID_DIGITS + 1)
+        bracket = text.find("[", start, start + MAX_ID_DIGITS + 1)
         digits = text[start:bracket]
         # Blanks and signs, which the reference's Number() lets through, are no digits here; nor are other alphabets'.
         if bracket < 0 or not digits.isdigit() or not digits.isascii():

@@ -34,14 +34,14 @@ PONG = 10
 _FIN = 0x80
 _RSV1 = 0x40  # with permessage-deflate: this message is compressed (RFC 7692, 6)
 _MASKED = 0x80
-_LONGEST_SHORT = 125  # the longest payload with a header of two bytes, and of a control frame (RFC 6455, 5.5)
+LONGEST_SHORT = 125  # the longest payload with a header of two bytes, and of a control frame (RFC 6455, 5.5)
 _UNMASK_CHUNK = 16384
 _READ_SIZE = 16384
 _WHOLE_TEXT = _FIN | TEXT
-_TEXT_HEADERS = tuple(bytes((_FIN | TEXT, length)) for length in range(_LONGEST_SHORT + 1))
+SHORT_HEADERS = tuple(bytes((_FIN | TEXT, length)) for length in range(LONGEST_SHORT + 1))
 # To unmask a short payload as one integer: the key times _REPEATS[length] is the repeated key, _ONES[length] cuts it.
-_REPEATS = tuple(sum(1 << 8 * at for at in range(0, length, 4)) for length in range(_LONGEST_SHORT + 1))
-_ONES = tuple((1 << 8 * length) - 1 for length in range(_LONGEST_SHORT + 1))
+_REPEATS = tuple(sum(1 << 8 * at for at in range(0, length, 4)) for length in range(LONGEST_SHORT + 1))
+_ONES = tuple((1 << 8 * length) - 1 for length in range(LONGEST_SHORT + 1))
 
 _from_bytes = int.from_bytes
 
@@ -91,8 +91,8 @@ def text_frame(text: str) -> bytes:
 def utf8_frame(payload: bytes) -> bytes:
     """One text message, given as UTF-8."""
     length = len(payload)
-    if length <= _LONGEST_SHORT:
-        return _TEXT_HEADERS[length] + payload
+    if length <= LONGEST_SHORT:
+        return SHORT_HEADERS[length] + payload
     return _frame(_FIN | TEXT, payload)
 
 
@@ -151,7 +151,7 @@ def _payload_span(frames: bytes, position: int) -> tuple[int, int]:
     """Where the payload of the complete, unmasked frame at ``position`` starts and stops."""
     length = frames[position + 1]
     start = position + 2
-    if length > _LONGEST_SHORT:
+    if length > LONGEST_SHORT:
         start += 2 if length == 126 else 8
         length = _from_bytes(frames[position + 2 : start], "big")
     return start, start + length
@@ -159,7 +159,7 @@ def _payload_span(frames: bytes, position: int) -> tuple[int, int]:
 
 def _frame(first: int, payload: bytes) -> bytes:
     length = len(payload)
-    if length <= _LONGEST_SHORT:
+    if length <= LONGEST_SHORT:
         return bytes((first, length)) + payload
     if length < 0x10000:
         return b"%c\x7e%b%b" % (first, length.to_bytes(2, "big"), payload)
@@ -167,8 +167,8 @@ def _frame(first: int, payload: bytes) -> bytes:
 
 
 def _control_frame(opcode: int, payload: bytes) -> bytes:
-    if len(payload) > _LONGEST_SHORT:
-        raise ValueError(f"a control frame carries at most {_LONGEST_SHORT} bytes, not {len(payload)}")
+    if len(payload) > LONGEST_SHORT:
+        raise ValueError(f"a control frame carries at most {LONGEST_SHORT} bytes, not {len(payload)}")
     return _frame(_FIN | opcode, payload)
 
 
@@ -197,6 +197,14 @@ def _unmask(payload: bytes, key: bytes) -> bytes:
     return b"".join(parts) + _unmask(payload[last:], key)
 
 
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _is_close_code(code: int) -> bool:
     """Whether a close frame may carry it: RFC 6455, 7.4, and the codes registered since (1012 to 1014)."""
     return 1000 <= code <= 1014 and code not in (1004, 1005, 1006) or 3000 <= code <= 4999
@@ -213,6 +221,7 @@ class WebSocketCodec:
 
     Attributes:
         wanted: how many bytes complete the frame being read; 0 where none is, or a read of the usual size is enough.
+        short: the longest text that may be taken without a look at what came before; less than 0 where that matters.
     """
 
     __slots__ = (
@@ -225,8 +234,8 @@ class WebSocketCodec:
         "_max_message_size",
         "_need",
         "_partial",
-        "_short",
         "_size",
+        "short",
         "wanted",
     )
 
@@ -234,7 +243,6 @@ class WebSocketCodec:
         self, *, max_message_size: int, client: bool = False, inflate: Inflate | None = None, max_fragments: int = 16384
     ) -> None:
         self._max_message_size = max_message_size
-        self._short = min(_LONGEST_SHORT, max_message_size)
         self._max_fragments = max_fragments
         self._mask_bit = 0 if client else _MASKED
         self._inflate = inflate
@@ -247,6 +255,34 @@ class WebSocketCodec:
         self._fragments: list[bytes] | None = None
         self._size = 0
         self._first = 0
+        self._look_back()
+
+    def _look_back(self) -> None:
+        """To be called when one of these three has changed."""
+        matters = self._partial is not None or self._fragments is not None or self._finished
+        self.short = -1 if matters else min(LONGEST_SHORT, self._max_message_size)
+
+    def short_text(self, data: bytes, position: int) -> bytes | None:
+        """The UTF-8 of the message at ``position`` of what a client sent, if it is one short text in a whole frame.
+
+        Nearly every message of Engine.IO is. Its frame has six bytes more. None: ``receive`` must look at it, and
+        nothing was done.
+        """
+        try:
+            length = data[position + 1] ^ _MASKED  # above any limit without the mask bit
+        except IndexError:
+            return None
+        start = position + 6
+        stop = start + length
+        if data[position] != _WHOLE_TEXT or length > self.short or stop > len(data):
+            return None
+        if apply_mask is not None:
+            text = apply_mask(data[start:stop], data[position + 2 : start])
+        else:
+            bits = _from_bytes(data[position + 2 : stop], "little")  # the key and, behind it, the text
+            bits = bits >> 32 ^ (bits & 0xFFFFFFFF) * _REPEATS[length] & _ONES[length]
+            text = bits.to_bytes(length, "little")
+        return text if text.isascii() or _is_utf8(text) else None
 
     def receive(self, data: bytes) -> list[Event]:
         """The messages (str is text, bytes is binary) and control frames that ``data`` completes, in order.
@@ -259,25 +295,15 @@ class WebSocketCodec:
             data = self._join(data)
         position = 0
         end = len(data)
-        mask_bit = self._mask_bit
-        shortest = 6 if mask_bit else 2
         try:
             while end - position >= 2:
-                length = data[position + 1] ^ mask_bit  # above any limit if the mask bit is not as it must be
-                stop = position + shortest + length
-                if data[position] != _WHOLE_TEXT or length > self._short or stop > end or self._fragments is not None:
-                    stop = self._decode_frame(data, position, events)
-                    if stop == position or self._finished:
-                        break
-                # Nearly every frame of Engine.IO is one short text: the same, without the calls.
-                elif mask_bit and apply_mask is not None:
-                    events.append(apply_mask(data[position + 6 : stop], data[position + 2 : position + 6]).decode())
-                elif mask_bit:
-                    bits = _from_bytes(data[position + 2 : stop], "little")  # the key and, behind it, the payload
-                    bits = bits >> 32 ^ (bits & 0xFFFFFFFF) * _REPEATS[length] & _ONES[length]
-                    events.append(bits.to_bytes(length, "little").decode())
-                else:
-                    events.append(data[position + 2 : stop].decode())
+                if self._mask_bit and (text := self.short_text(data, position)) is not None:
+                    events.append(text.decode())
+                    position += len(text) + 6
+                    continue
+                stop = self._decode_frame(data, position, events)
+                if stop == position or self._finished:
+                    break
                 position = stop
         except WebSocketError as error:
             raise self._failed(error, events) from None
@@ -299,15 +325,18 @@ class WebSocketCodec:
         self._partial = None
         self._need = 2
         self.wanted = 0
+        self._look_back()
         return data
 
     def _keep(self, partial: bytearray) -> None:
         self._partial = partial
+        self.short = -1
         missing = self._need - len(partial)
         self.wanted = missing if missing > _READ_SIZE else 0
 
     def _failed(self, error: WebSocketError, events: list[Event]) -> WebSocketError:
         self._finished = True
+        self.short = -1
         error.events = events
         return error
 
@@ -317,7 +346,7 @@ class WebSocketCodec:
         length = data[position + 1] & 0x7F
         self._judge(first, data[position + 1], length)
         start = position + 2
-        if length > _LONGEST_SHORT:
+        if length > LONGEST_SHORT:
             start += 2 if length == 126 else 8
             if start > len(data):
                 self._need = start - position
@@ -337,6 +366,7 @@ class WebSocketCodec:
         if first & CLOSE:
             events.append(_control_event(first & 0x0F, payload))
             self._finished = first & 0x0F == CLOSE
+            self._look_back()
         else:
             self._take_data(first, payload, events)
         return stop
@@ -351,7 +381,7 @@ class WebSocketCodec:
         if opcode in (CLOSE, PING, PONG):
             if not first & _FIN:
                 raise WebSocketError(1002, "a control frame must not be fragmented")
-            if length > _LONGEST_SHORT:
+            if length > LONGEST_SHORT:
                 raise WebSocketError(1002, "a control frame must not be longer than 125 bytes")
         elif opcode > BINARY or (opcode == CONTINUATION) != (self._fragments is not None):
             raise WebSocketError(1002, f"invalid opcode {opcode}")
@@ -373,6 +403,7 @@ class WebSocketCodec:
                 self._first = first
                 self._fragments = [payload]
                 self._size = len(payload)
+                self._look_back()
             return
         self._fragments.append(payload)
         self._size += len(payload)
@@ -380,6 +411,7 @@ class WebSocketCodec:
             payload = b"".join(self._fragments)
             self._fragments = None
             self._size = 0
+            self._look_back()
             events.append(self._message(self._first, payload))
 
     def _message(self, first: int, payload: bytes) -> str | bytes:

@@ -10,11 +10,14 @@ import weakref
 from abc import ABC
 from abc import abstractmethod
 from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 from . import native
 from .channel import Channel
 from .channel import ChannelReceiver
+from .channel import Input
+from .channel import take_each
 from .events import Event
 from .many_channels import send_gathered
 from .native import NativeLock
@@ -24,7 +27,6 @@ from .tls_channel import TLSChannel
 
 logger = logging.getLogger("socketio_sync.server")
 
-Job = Callable[[], object]
 Label = str | Callable[[], str]
 
 IDLE_SECONDS = 5.0
@@ -33,6 +35,46 @@ GATHER_SECONDS = 0.001
 """An answer waits no longer for others, when the handlers behind it are as quick as those before."""
 LOCK_SHARED_BY = 8
 """Connections. Fewer, and a broadcast spends its time on locks; more, and others wait longer while it has one."""
+
+
+class Job(ABC):
+    """User code that a worker runs; it may be submitted again when it has begun.
+
+    Attributes:
+        label: what it is in log lines; a function is asked only when a line is written.
+        slow: whether it took long the last time, so that nothing should wait for it.
+    """
+
+    __slots__ = ("slow",)
+
+    label: Label
+    slow: bool
+
+    @abstractmethod
+    def run(self) -> bool:
+        """Do it. Returns whether it has said itself that it was slow, or not; else the worker measures that."""
+
+
+class _Call(Job):
+    """A job that is one call."""
+
+    __slots__ = ("_fn", "label")
+
+    def __init__(self, fn: Callable[[], object], label: Label) -> None:
+        self._fn = fn
+        self.label = label
+        self.slow = False
+
+    def run(self) -> bool:
+        self._fn()
+        return False
+
+    def __repr__(self) -> str:
+        return repr(self._fn)
+
+
+NOTHING: Job = _Call(int, "")
+"""The job of an idle worker."""
 
 
 class Task:
@@ -86,6 +128,7 @@ class Runtime(ABC):
         rings: of io_uring, as far as there are any.
         gatherer: the thread whose jobs' small writes are gathered (``Channel.write_small``), 0 for none. It is the I/O
             thread, and only while it runs jobs with somebody who sends when one blocks, or computes for long.
+        take_input: given in the I/O thread what was read for many channels, to do what ``Channel.on_read`` does.
         gathered: for channels: those that have gathered something; see ``send_gathered``.
         timers: calls at a later time; ``timers.now()`` is the clock for deadlines.
         on_stall: called in the I/O thread as ``on_stall(lag_seconds)`` when that thread was stuck; ``stall_suspect``
@@ -102,6 +145,7 @@ class Runtime(ABC):
         self.stall_suspect = ""
         self._quiet_watchers: list[tuple[int, Event]] = []
         self.channels: set[Channel] = set()
+        self.take_input: Callable[[Iterator[Input]], object] = take_each
         self.rings = Rings(self.io_uring)
         self.gatherer = 0
         self.gathered: list[Channel] = []  # no lock: adding and taking are atomic
@@ -137,16 +181,20 @@ class Runtime(ABC):
     def spawn(self, fn: Callable[..., object], *args: Any, **kwargs: Any) -> Task:
         """Run a function in a greenlet or thread of its own."""
 
-    @abstractmethod
-    def submit(self, job: Job, label: Label = "") -> None:
+    def submit(self, fn: Callable[[], object], label: Label = "") -> None:
         """Run user code in a worker, never before this returns. Jobs begin in the order of submission.
 
         After ``stop`` nothing runs any more.
 
         Args:
-            job: called without arguments; its exceptions are logged.
+            fn: called without arguments; its exceptions are logged.
             label: what it is in log lines; a function is asked only when a line is written.
         """
+        self.enqueue(_Call(fn, label))
+
+    @abstractmethod
+    def enqueue(self, job: Job) -> None:
+        """As ``submit``."""
 
     @abstractmethod
     def call_soon(self, fn: Callable[..., object], *args: Any) -> None:
@@ -176,10 +224,9 @@ class Runtime(ABC):
             return
         channels: list[Channel] = []
         try:
-            while gathered:
-                channels.append(gathered.pop())
+            channels.extend(iter(gathered.pop, None))  # one by one: others may add and take at the same time
         except IndexError:
-            pass  # somebody else was faster
+            pass  # no more
         try:
             send_gathered(self.rings, channels)
         except Exception:
@@ -294,21 +341,23 @@ def guarded(fn: Callable[..., object], *args: Any) -> None:
         logger.exception("an I/O call failed: %r", fn)
 
 
-def run_job(job: Job, label: Label) -> None:
-    """Call user code; this is where its last exceptions end."""
+def run_job(job: Job) -> bool:
+    """Call user code; this is where its last exceptions end. Returns what ``Job.run`` does."""
     try:
-        job()
+        return job.run()
     except Exception:
-        job_failed(job, label)
+        job_failed(job)
+        return False
 
 
-def job_failed(job: Job, label: Label) -> None:
+def job_failed(job: Job) -> None:
     """Log the exception being handled, which a job has raised."""
-    logger.exception("a job failed: %s", label_text(label) or job)
+    logger.exception("a job failed: %s", label_text(job) or job)
 
 
-def label_text(label: Label) -> str:
-    """The text of a label given as text or as a function."""
+def label_text(job: Job) -> str:
+    """What the job is in log lines."""
+    label = job.label
     return label() if callable(label) else label
 
 

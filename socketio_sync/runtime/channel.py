@@ -8,6 +8,8 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -39,6 +41,9 @@ COALESCE = 65_536
 """Bytes of backlog that are joined for one call to the kernel."""
 
 Buffer = bytes | memoryview
+Input = tuple["Channel", bytes | int]
+"""What was read for a channel: bytes, none at the end, or an error's number, negative."""
+
 _get_ident = native.original("_thread", "get_ident")
 
 _NOT_NOW = (-errno.EAGAIN, -errno.EINTR)
@@ -105,14 +110,14 @@ class Channel(_HotChannel):
     """
 
     __slots__ = (
-        "_eof_sent", "_gone", "_mode", "_paused", "_receiver", "_runtime",
+        "_eof_sent", "gone", "_mode", "_paused", "receiver", "_runtime",
         "fd", "interest", "on_closed",
     )  # fmt: skip
 
     def __init__(self, runtime: Runtime, sock: Any, lock: NativeLock, receiver: ChannelReceiver) -> None:
         self._runtime = runtime
         self._lock = lock
-        self._receiver = receiver
+        self.receiver = receiver
         self.sock = sock
         self.fd: int = sock.fileno()
         self.direct_fd = self.fd
@@ -124,7 +129,7 @@ class Channel(_HotChannel):
         self._backlog: deque[Buffer] | None = None  # None: empty; most channels never have one
         self._mode = _IDLE
         self._paused = False
-        self._gone = False  # the receiver has heard its last word
+        self.gone = False  # the receiver has heard its last word
         self._eof_sent = False
 
     # Reading
@@ -134,7 +139,7 @@ class Channel(_HotChannel):
         self._runtime.call_soon(self._start, initial)
 
     def _start(self, initial: bytes) -> None:
-        if self._gone:
+        if self.gone:
             return
         self._mode = _DATA
         if initial:
@@ -146,7 +151,7 @@ class Channel(_HotChannel):
 
         The other side's end is reported as ever, unless something comes before it.
         """
-        if not self._gone:
+        if not self.gone:
             self._mode = _LOOK
             self._watch()
 
@@ -164,10 +169,10 @@ class Channel(_HotChannel):
     def release(self) -> Any:
         """Let go of the socket, which is returned as it is. I/O thread only, and only while nothing waits."""
         self._runtime.forget(self)
-        self.closed = self._gone = True
+        self.closed = self.gone = True
         self._mode = _IDLE
         self.fd = -1
-        self._receiver = _NOBODY
+        self.receiver = _NOBODY
         return self.sock
 
     def pause(self) -> None:
@@ -199,7 +204,7 @@ class Channel(_HotChannel):
 
     def _read(self) -> bool:
         """One read, without blocking. True if it brought bytes."""
-        receiver = self._receiver
+        receiver = self.receiver
         wanted = receiver.wanted
         try:
             data = self.sock.recv(min(wanted, MAX_READ_SIZE) if wanted else READ_SIZE)
@@ -211,41 +216,41 @@ class Channel(_HotChannel):
         if not data:
             self._lose(None)
             return False
-        if not self._gone:
+        if not self.gone:
             try:  # as _deliver does, without its frame
                 receiver.on_data(data)
             except Exception as error:
-                self._failed(error)
+                self.failed(error)
         return True
 
     def on_read(self, result: bytes | int) -> None:
         """In the I/O thread: what was read for it: bytes, none at the end, or an error's number, negative."""
         try:
             if result.__class__ is bytes and result:
-                if not self._gone:  # somebody else's input, read in the same call, may have ended it
-                    self._receiver.on_data(result)
+                if not self.gone:  # somebody else's input, read in the same call, may have ended it
+                    self.receiver.on_data(result)
             elif not result:
                 self._lose(None)
             elif result not in _NOT_NOW:
                 self._lose(OSError(-result, os.strerror(-result)))  # type: ignore[operator]
         except Exception as error:
-            try:
-                self._failed(error)
-            except Exception:
-                logger.exception("an I/O call failed: %r", self)
+            self.failed(error)
 
     def _deliver(self, data: bytes) -> None:
-        if self._gone:
+        if self.gone:
             return
         try:
-            self._receiver.on_data(data)
+            self.receiver.on_data(data)
         except Exception as error:
-            self._failed(error)
+            self.failed(error)
 
-    def _failed(self, error: Exception) -> None:
-        """A fault of ours: this connection's state is unknown, the others' is not."""
-        logger.exception("a receiver failed: %r", self._receiver)
-        self._lose(OSError(f"internal error: {error!r}"))
+    def failed(self, error: Exception) -> None:
+        """In the I/O thread: a fault of ours. This connection's state is unknown, the others' is not."""
+        logger.exception("a receiver failed: %r", self.receiver)
+        try:
+            self._lose(OSError(f"internal error: {error!r}"))
+        except Exception:
+            logger.exception("an I/O call failed: %r", self)
 
     def _show(self) -> None:
         try:
@@ -268,21 +273,28 @@ class Channel(_HotChannel):
         """Keep data back until the next ``write``, or ``uncork``. Before anything else is sent; needs the lock."""
         self.corked = [data]
 
-    def write_small(self, data: bytes) -> None:
-        """As ``write``; but in a job small data may wait for the next ``write``.
+    def offer(self, data: bytes) -> bool:
+        """As ``write``, but takes the lock itself, and in a job small data may wait for the next ``write``.
 
         At the latest the runtime sends it, with what others have gathered: ``Runtime.gatherer``.
+
+        Returns:
+            False: it is closed, or something waits already; nothing was done.
         """
         runtime = self._runtime
-        if runtime.gatherer != _get_ident() or len(data) > SMALL:
-            self.write(data)
-        elif self.corked is not None:
-            self.corked.append(data)
-        else:
-            self.corked = [data]
-            runtime.gathered.append(self)
-            if not runtime.gatherer:  # it was sent behind that, and perhaps too early for this
-                self.uncork()
+        with self._lock:
+            if self.closed or self._backlog is not None:
+                return False
+            if runtime.gatherer != _get_ident() or len(data) > SMALL:
+                self.write(data)
+            elif self.corked is not None:
+                self.corked.append(data)
+            else:
+                self.corked = [data]
+                runtime.gathered.append(self)
+                if not runtime.gatherer:  # it was sent behind that, and perhaps too early for this
+                    self.uncork()
+            return True
 
     def uncork(self) -> None:
         """Write what was gathered or kept back, and gather no more. Needs the lock."""
@@ -337,8 +349,8 @@ class Channel(_HotChannel):
             return
         if self._mode == _DISCARD:
             self._end_output()
-        elif not self._gone:
-            self._receiver.on_drained()
+        elif not self.gone:
+            self.receiver.on_drained()
 
     def _flush(self) -> bool:
         """Under the lock: write what is kept. True when that emptied the backlog."""
@@ -381,7 +393,7 @@ class Channel(_HotChannel):
 
     def _lose_after_reading(self, error: OSError) -> None:
         for _ in range(64):  # its last words matter: a goodbye is another reason than a reset
-            if self._mode != _DATA or self._paused or self._gone or not self._read():
+            if self._mode != _DATA or self._paused or self.gone or not self._read():
                 break
         self._lose(error)
 
@@ -390,7 +402,7 @@ class Channel(_HotChannel):
     def abort(self) -> None:
         """Close at once, without sending what waits. The receiver hears nothing more."""
         self.closed = True
-        self._gone = True
+        self.gone = True
         self._runtime.call_soon(self._dispose)
 
     def finish(self, linger: float = 2.0) -> None:
@@ -402,7 +414,7 @@ class Channel(_HotChannel):
         and after ``LONGEST_LINGER`` seconds any.
         """
         self.closed = True
-        self._gone = True
+        self.gone = True
         self._runtime.call_soon(self._finish, linger)
 
     def _finish(self, linger: float) -> None:
@@ -444,12 +456,12 @@ class Channel(_HotChannel):
 
     def _lose(self, error: OSError | None) -> None:
         """In the I/O thread: the connection is over, and not by us."""
-        if self._mode == _DISCARD or self._gone:
+        if self._mode == _DISCARD or self.gone:
             self._dispose()
             return
         self.closed = True
-        self._gone = True
-        receiver = self._receiver
+        self.gone = True
+        receiver = self.receiver
         self._dispose()
         receiver.on_lost(error)
 
@@ -464,7 +476,7 @@ class Channel(_HotChannel):
             self.fd = -1
             self._drop_backlog()
             complaint = self._close()
-        self._receiver = _NOBODY
+        self.receiver = _NOBODY
         if complaint is not None:
             logger.debug("closing a socket failed: %r", complaint)
         if self.on_closed is not None:
@@ -473,11 +485,11 @@ class Channel(_HotChannel):
     def discard(self) -> None:
         """For the runtime in a forked child: let go of the copy of a descriptor that is the parent's."""
         self.closed = True
-        self._gone = True
+        self.gone = True
         self.fd = -1
         self._drop_backlog()
         self._close()
-        self._receiver = _NOBODY
+        self.receiver = _NOBODY
 
     # Helpers
 
@@ -490,7 +502,7 @@ class Channel(_HotChannel):
             self._runtime.set_interest(self, self._wants_read(), self._wants_write())
 
     def _wants_read(self) -> bool:
-        return self._mode == _DISCARD or (self._mode != _IDLE and not self._paused and not self._gone)
+        return self._mode == _DISCARD or (self._mode != _IDLE and not self._paused and not self.gone)
 
     def _wants_write(self) -> bool:
         return self._backlog is not None
@@ -508,47 +520,73 @@ class Channel(_HotChannel):
         return None
 
 
-def read_in_one_call(
-    ring: ReceiveRing, ready: list[tuple[int, int]], watched: Mapping[int, object]
+def take_each(came: Iterable[Input]) -> None:
+    """Give every channel what was read for it."""
+    for channel, result in came:
+        channel.on_read(result)
+
+
+def read_together(
+    ring: ReceiveRing | None,
+    ready: list[tuple[int, int]],
+    watched: Mapping[int, object],
+    take: Callable[[Iterator[Input]], object],
 ) -> list[tuple[int, int]]:
     """Read those that are ready for nothing else, and want no more than a usual piece. I/O thread only.
 
     Measured: this runs for every message.
 
     Args:
+        ring: what reads them in one call, where there is one, and enough of them.
         ready: descriptors, and what for; as many as the ring takes at most.
         watched: whose they are.
+        take: told what was read, as ``Runtime.take_input``.
 
     Returns:
         The others.
     """
-    crowd: list[Channel] = []
-    fds: list[int] = []
-    others: list[tuple[int, int]] = []
-    for entry in ready:
-        fd, events = entry
-        channel = watched.get(fd)
-        if (
-            events == READ and channel.__class__ is Channel and channel._mode == _DATA
-            and not channel._paused and not channel._receiver.wanted
-        ):  # fmt: skip
-            crowd.append(channel)
-            fds.append(fd)
-        else:
-            others.append(entry)
-    if len(crowd) < FEW:
-        return ready
+    crowd = [
+        channel
+        for fd, events in ready
+        if events == READ and (channel := watched.get(fd)).__class__ is Channel and channel._mode == _DATA
+        and not channel._paused and not channel.receiver.wanted
+    ]  # fmt: skip
+    fds = [channel.fd for channel in crowd]
+    others = [] if len(crowd) == len(ready) else [entry for entry in ready if entry[0] not in fds]
+    if ring is None or len(crowd) < FEW:
+        _give(take, _read_in_turn(crowd))
+        return others
     try:
         ring.receive(fds)
     finally:
         came = zip(crowd, ring.received(), strict=False)
         try:
-            for channel, result in came:
-                channel.on_read(result)
-        finally:  # Ctrl-C met one of them: the others hear later what was read
+            _give(take, came)
+        finally:  # one failed, or Ctrl-C met it: the others hear later what was read
             for channel, result in came:
                 channel._runtime.call_soon(channel.on_read, result)
     return others
+
+
+def _give(take: Callable[[Iterator[Input]], object], came: Iterator[Input]) -> None:
+    try:
+        take(came)
+    except Exception:
+        logger.exception("what was read could not be given to %r", take)
+
+
+def _read_in_turn(channels: Iterable[Channel]) -> Iterator[Input]:
+    for channel in channels:
+        if channel._mode != _DATA or channel._paused:  # since somebody else's input was taken
+            continue
+        try:
+            data = channel.sock.recv(READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            continue
+        except OSError as error:
+            yield channel, -(error.errno or errno.EIO)
+        else:
+            yield channel, data
 
 
 class _NoChannel:
@@ -558,6 +596,10 @@ class _NoChannel:
     _backlog = corked = None
     closed = True
     direct_fd = -1
+
+    @staticmethod
+    def offer(data: bytes) -> bool:
+        return False
 
 
 NO_CHANNEL = cast(Channel, _NoChannel)

@@ -16,8 +16,8 @@ from greenlet import greenlet
 from . import native
 from .base import GATHER_SECONDS
 from .base import IDLE_SECONDS
+from .base import NOTHING
 from .base import Job
-from .base import Label
 from .base import Runtime
 from .base import Task
 from .base import guarded
@@ -28,7 +28,6 @@ from .channel import WRITE
 from .channel import Channel
 from .events import Event
 from .poller import Poller
-from .poller import crowds
 from .watchdog import Watchdog
 
 logger = logging.getLogger("socketio_sync.engine")
@@ -123,14 +122,13 @@ class HubEvent(Event):
 class _Worker:
     """A pooled greenlet. The hub switches to it, and it runs the jobs that are ready until one blocks."""
 
-    __slots__ = ("_runtime", "called", "greenlet", "job", "label", "pooled", "rested", "switch")
+    __slots__ = ("_runtime", "called", "greenlet", "job", "pooled", "rested", "switch")
 
     def __init__(self, runtime: GeventRuntime) -> None:
         self._runtime = runtime
         self.greenlet: Any = gevent.Greenlet(self._run)
         self.switch: Callable[[], object] = self.greenlet.switch
-        self.job: Any = None
-        self.label: Label = ""
+        self.job = NOTHING
         self.called = True  # the hub has switched to it for the jobs
         self.pooled = True  # False: it is to end
         self.rested = False  # it had nothing to do since the last trim
@@ -150,28 +148,35 @@ class _Worker:
                 while not self.called and self.pooled:  # a stray switch, left over from a job, does no harm
                     _switch(hub)
         finally:  # also when a kill, or a Timeout that a job left running, has met it
-            self.job = None
+            self.job = NOTHING
             runtime._worker_gone(self)
 
     def _run_jobs(self) -> None:
         """One greenlet for many jobs: of what they cost otherwise, the switches are the largest part."""
         runtime = self._runtime
         ready, now = runtime._ready, runtime.now
-        send_at = now() + GATHER_SECONDS
+        before = now()
+        send_at = before + GATHER_SECONDS
         while runtime._turns > 0 and ready:
             runtime._turns -= 1
-            self.job, self.label = ready.popleft()
+            self.job = job = ready.popleft()
+            if job.slow:
+                runtime.send_gathered()
             try:  # as run_job does, without its frame
-                self.job()
+                judged = job.run()
             except Exception:
-                job_failed(self.job, self.label)
+                job_failed(job)
+                judged = False
             after = now()
+            if not judged:
+                job.slow = after - before > GATHER_SECONDS
             if after > send_at:
                 runtime.send_gathered()
                 send_at = after + GATHER_SECONDS
                 if after > runtime._until:
                     break
-        self.job, self.label = None, ""  # an idle greenlet holds on to nothing
+            before = after
+        self.job = NOTHING  # an idle greenlet holds on to nothing
 
 
 class GeventRuntime(Runtime):
@@ -200,7 +205,7 @@ class GeventRuntime(Runtime):
 
     def _start_empty(self) -> None:
         self._loop: Any = self.hub.loop
-        self._ready: deque[tuple[Job, Label]] = deque()
+        self._ready: deque[Job] = deque()
         self._workers: set[_Worker] = set()
         self._idle: list[_Worker] = []
         self._pump_coming = False  # a pump will look at _ready
@@ -238,15 +243,15 @@ class GeventRuntime(Runtime):
 
     # Jobs
 
-    def submit(self, job: Job, label: Label = "") -> None:
+    def enqueue(self, job: Job) -> None:
         if self._stopped:
             return
-        self._ready.append((job, label))
+        self._ready.append(job)
         if not self._pump_coming:
             self._pump_coming = True
             call_in_hub(self.hub, self._pump)
 
-    def _pump(self, until: float = 0.0) -> None:
+    def _pump(self) -> None:
         """In the hub: let a worker run the jobs that are ready; when one blocks, the next worker goes on.
 
         What they submit meanwhile, themselves again for instance, comes after the next look at the sockets: a callback
@@ -254,8 +259,8 @@ class GeventRuntime(Runtime):
         a while the rest comes then as well.
         """
         ready, idle, now = self._ready, self._idle, self.now
-        self._until = until or now() + PUMP_SECONDS
-        self._turns = len(ready) if now() <= self._until else 0  # a crowd before this one may have used it up
+        self._until = now() + PUMP_SECONDS
+        self._turns = len(ready)
         try:
             while self._turns > 0:
                 worker = idle.pop() if idle else self._new_worker()
@@ -270,9 +275,11 @@ class GeventRuntime(Runtime):
         finally:  # also when Ctrl-C came just now
             self.gatherer = 0
             self._turns = 0
-            self._pump_coming = bool(ready)
-            if ready and not self._after_poll.active:
-                self._after_poll.start(self._pump)
+            self._pump_coming = False  # before the look: who submits meanwhile, in a native thread, sees it, or is seen
+            if ready:
+                self._pump_coming = True
+                if not self._after_poll.active:
+                    self._after_poll.start(self._pump)
             self.send_gathered()
 
     def _new_worker(self) -> _Worker:
@@ -308,7 +315,7 @@ class GeventRuntime(Runtime):
         return len(self._workers) - len(self._idle) + len(self._ready)
 
     def job_labels(self) -> list[str]:
-        return [label_text(worker.label) for worker in list(self._workers) if worker.job is not None]
+        return [label_text(worker.job) for worker in list(self._workers) if worker.job is not NOTHING]
 
     def in_job(self) -> bool:
         current = gevent.getcurrent()
@@ -322,7 +329,7 @@ class GeventRuntime(Runtime):
             if not interest:
                 return
             # A poller of our own, which the loop watches as one descriptor: all that is ready is read in one callback.
-            self._poller = Poller(self.rings)
+            self._poller = Poller(self.take_input, self.rings)
             self._poller_watcher = self._loop.io(self._poller.fileno(), 1)
             self._poller_watcher.start(self._serve)
         self._poller.watch(channel, interest)
@@ -334,13 +341,11 @@ class GeventRuntime(Runtime):
         poller = self._poller
         if poller is None:
             return
-        until = self.now() + PUMP_SECONDS
-        for crowd in crowds(poller.poll(0)):
-            self._pump_coming = True
-            try:
-                poller.serve(crowd)
-            finally:  # also when Ctrl-C came just now: without a pump no job would run any more
-                self._pump(until)
+        self._pump_coming = True
+        try:
+            poller.serve(poller.poll(0))
+        finally:  # also when Ctrl-C came just now: without a pump no job would run any more
+            self._pump()
 
     def _close_poller(self) -> None:
         if self._poller is not None:

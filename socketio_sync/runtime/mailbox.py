@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from typing import Generic
 from typing import TypeVar
 
 from .base import GATHER_SECONDS
+from .base import Job
 from .base import Label
 from .base import Runtime
 
@@ -17,7 +19,17 @@ BUDGET_SECONDS = 0.010
 """After this much in one go the others get their turn."""
 
 
-class Mailbox(Generic[T]):
+class _Large(Generic[T]):
+    """An item with so many bytes that they count."""
+
+    __slots__ = ("item", "size")
+
+    def __init__(self, item: T, size: int) -> None:
+        self.item = item
+        self.size = size
+
+
+class Mailbox(Job, Generic[T]):
     """A queue whose items are given to ``handle``, one at a time, in the order they were posted, in a worker.
 
     An exception of ``handle`` is logged like any job's, and the next item follows. Nobody's call under the mailbox's
@@ -33,8 +45,8 @@ class Mailbox(Generic[T]):
     """
 
     __slots__ = (
-        "_byte_limit", "_bytes_in", "_bytes_out", "_filling", "_full", "_handle", "_items", "_label", "_limit",
-        "_on_full", "_on_room", "_quick", "_runtime", "_turn",
+        "_byte_limit", "_bytes_in", "_bytes_out", "_filling", "_full", "_handle", "_items", "_limit",
+        "_on_full", "_on_room", "_runtime", "_turn", "label",
     )  # fmt: skip
 
     def __init__(
@@ -54,10 +66,10 @@ class Mailbox(Generic[T]):
         self._byte_limit = byte_limit
         self._on_full = on_full
         self._on_room = on_room
-        self._quick = True  # nothing took long the last time
-        self._label = label
+        self.label = label
+        self.slow = False
         # A list: an empty deque has half a kilobyte, and taking the first of few costs no more.
-        self._items: list[tuple[T, int]] = []
+        self._items: list[T | _Large[T]] = []
         self._turn = [True]  # empty while a worker has the mailbox, or will
         self._bytes_in = 0  # changed by who posts, as the next one by the worker
         self._bytes_out = 0
@@ -72,24 +84,30 @@ class Mailbox(Generic[T]):
     def post(self, item: T, size: int = 0) -> None:
         """Add an item of ``size`` bytes; it is taken even when the mailbox is full.
 
-        Any thread; but items with a size only one thread at a time.
+        Any thread; but items with a size only one thread at a time. Sizes count where the number of items would not
+        limit them.
         """
         items = self._items
-        items.append((item, size))
-        self._bytes_in += size
-        if len(items) >= self._limit or self._bytes_in - self._bytes_out >= self._byte_limit:
-            self._fill()
+        if size and size * self._limit >= self._byte_limit:
+            self._bytes_in += size
+            items.append(_Large(item, size))
+            if self._is_over(1):
+                self._fill()
+        else:
+            items.append(item)
+            if len(items) >= self._limit:
+                self._fill()
         if self._turn:
             try:  # as _begin does, without its frame
                 self._turn.pop()
             except IndexError:
                 return
-            self._runtime.submit(self._run, self._label)
+            self._runtime.enqueue(self)
 
     def close(self) -> None:
         """Handle nothing more, and forget whose it is, lest a mailbox and its owner keep each other alive."""
         self._handle = _ignore
-        self._label = ""
+        self.label = ""
 
     def _begin(self) -> None:
         """Have a worker handle what waits, if none does.
@@ -101,27 +119,30 @@ class Mailbox(Generic[T]):
             self._turn.pop()
         except IndexError:  # another thread was faster
             return
-        self._runtime.submit(self._run, self._label)
+        self._runtime.enqueue(self)
 
-    def _run(self) -> None:
+    def run(self) -> bool:
+        """For the worker."""
         items = self._items
-        if not self._quick:
-            self._runtime.send_gathered()  # others' answers do not wait for what will be slow again
         try:
-            if len(items) == 1:
-                item, size = items.pop(0)  # it is there still: only this worker takes
-                self._bytes_out += size
-                if self._full:
-                    self._look_for_room()
-                before = self._runtime.now()
-                self._handle(item)
-                self._quick = self._runtime.now() - before <= GATHER_SECONDS
-            else:
+            if len(items) > 1:
                 self._run_many()
+                return True
+            item: Any = items.pop(0)  # it is there still: only this worker takes
+            if item.__class__ is _Large:
+                item = self._unwrapped(item)
+            if self._full:
+                self._look_for_room()
+            self._handle(item)
         finally:  # also after an exception: the next items do not suffer for it
             self._turn.append(True)
             if items:
                 self._begin()
+        return False
+
+    def _unwrapped(self, item: Any) -> Any:
+        self._bytes_out += item.size
+        return item.item
 
     def _run_many(self) -> None:
         """Handle items until the budget is used up.
@@ -131,18 +152,19 @@ class Mailbox(Generic[T]):
         blocks), and only behind items that are there.
         """
         items, now = self._items, self._runtime.now
-        quick, self._quick = self._quick, True
+        quick, self.slow = not self.slow, False
         before = now()
         until, send_at = before + BUDGET_SECONDS, before + GATHER_SECONDS
         for _ in range(BUDGET_ITEMS):
-            item, size = items.pop(0)
-            self._bytes_out += size
+            item: Any = items.pop(0)
+            if item.__class__ is _Large:
+                item = self._unwrapped(item)
             if self._full:
                 self._look_for_room()
             self._handle(item)
             after = now()
             if after - before > GATHER_SECONDS:
-                self._quick = quick = False
+                quick, self.slow = False, True
             if not quick or after > send_at:
                 self._runtime.send_gathered()
                 send_at = after + GATHER_SECONDS

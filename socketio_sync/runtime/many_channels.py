@@ -146,18 +146,17 @@ def _send_in_one_call(ring: SendRing, channels: list[Channel]) -> list[Channel]:
             free = set(taken)
             rest = [channel for channel in channels if channel._lock not in free]
             channels = [channel for channel in channels if channel._lock in free]
-        crowd: list[Channel] = []
-        fds: list[int] = []
-        pieces: list[bytes] = []
-        for channel in channels:
-            if channel.corked and channel._backlog is None and not channel.closed and channel.direct_fd >= 0:
-                crowd.append(channel)
-                fds.append(channel.direct_fd)
-                pieces.append(b"".join(channel.corked))  # of one it makes no copy
-            else:
+        crowd = [
+            channel
+            for channel in channels
+            if channel.corked and channel._backlog is None and not channel.closed and channel.direct_fd >= 0
+        ]
+        if len(crowd) != len(channels):
+            for channel in set(channels).difference(crowd):
                 channel.uncork()
+        pieces = [b"".join(channel.corked) for channel in crowd]  # type: ignore[arg-type]  # of one it makes no copy
         try:
-            ring.send_to_each(fds, pieces)
+            ring.send_to_each([channel.direct_fd for channel in crowd], pieces)
         finally:
             for channel, data, result in zip(crowd, pieces, ring.results(), strict=False):
                 channel.corked = None

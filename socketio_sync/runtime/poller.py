@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import selectors
+from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 from typing import Protocol
@@ -11,16 +12,14 @@ from typing import Protocol
 from . import native
 from .channel import READ
 from .channel import WRITE
-from .channel import read_in_one_call
+from .channel import Input
+from .channel import read_together
+from .channel import take_each
 from .rings import CROWD
 from .rings import FEW
 from .rings import Rings
 
 logger = logging.getLogger("socketio_sync.engine")
-
-BATCH = 128
-"""The most descriptors that are looked at in one go; the others come in the next."""
-
 
 class Pollable(Protocol):
     """What can be watched; a Channel."""
@@ -38,10 +37,12 @@ class Poller:
     """Calls ``on_readable`` and ``on_writable`` of what is watched. One thread's, but for a fork's child.
 
     Args:
+        take: ``Runtime.take_input``.
         rings: what many channels are read with in one call, where it has any.
     """
 
-    def __init__(self, rings: Rings | None = None) -> None:
+    def __init__(self, take: Callable[[Iterator[Input]], object] = take_each, rings: Rings | None = None) -> None:
+        self._take = take
         self._rings = rings
         self._epoll: Any = _new_epoll()
         self._watched: dict[int, Pollable] = {}
@@ -69,19 +70,18 @@ class Poller:
             del self._watched[fd]
 
     def poll(self, timeout: float) -> list[tuple[int, int]]:
-        """Wait at most ``timeout`` seconds; what is ready is for ``serve``.
+        """Wait at most ``timeout`` seconds; what is ready, CROWD at most, is for ``serve``.
 
         With an error or a hang-up, which are always reported, come other bits than READ and WRITE.
         """
-        ready: list[tuple[int, int]] = self._epoll.poll(timeout, BATCH)
+        ready: list[tuple[int, int]] = self._epoll.poll(timeout, CROWD)
         return ready
 
     def serve(self, ready: list[tuple[int, int]]) -> None:
         """Tell them. A descriptor that was closed meanwhile may be another's now: a call too many does no harm."""
         watched = self._watched
-        if len(ready) >= FEW and self._rings is not None and (ring := self._rings.receiver()) is not None:
-            ready = read_in_one_call(ring, ready, watched)
-        for fd, events in ready:
+        ring = self._rings.receiver() if self._rings is not None and len(ready) >= FEW else None
+        for fd, events in read_together(ring, ready, watched, self._take):
             channel = watched.get(fd)
             if channel is None:
                 continue
@@ -95,12 +95,6 @@ class Poller:
                     channel.on_readable()
             except Exception:
                 logger.exception("an I/O call failed: %r", channel)
-
-
-def crowds(ready: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-    """What is ready, in parts for ``serve``, with a look at the jobs after each."""
-    for start in range(0, len(ready), CROWD):
-        yield ready[start : start + CROWD]
 
 
 class WakeUp:

@@ -192,7 +192,7 @@ class ReceiveRing(Ring):
     def __init__(self, width: int) -> None:
         super().__init__(_OP_RECV)
         self._buffer = mmap.mmap(-1, READ_SIZE * width)  # of which small messages touch a page each
-        self._parts = [memoryview(self._buffer)[READ_SIZE * index :][:READ_SIZE] for index in range(width)]
+        self._starts = [READ_SIZE * index for index in range(width)]
         base = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer))
         self._addresses[:width] = array("Q", range(base, base + READ_SIZE * width, READ_SIZE))
         self._sizes[:width] = array("I", (READ_SIZE,)) * width
@@ -212,7 +212,8 @@ class ReceiveRing(Ring):
 
     def received(self) -> list[bytes | int]:
         """What came for each: bytes, none at the end, or an error's number, negative. Once, as ``results``."""
+        buffer = self._buffer
         return [
-            bytes(part[:result]) if result >= 0 else result
-            for part, result in zip(self._parts, self.results(), strict=False)
+            buffer[start : start + result] if result >= 0 else result
+            for start, result in zip(self._starts, self.results(), strict=False)
         ]

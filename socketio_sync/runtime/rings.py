@@ -21,8 +21,8 @@ T = TypeVar("T")
 FEW = 4
 """Sockets: with fewer a call for each is cheaper."""
 
-CROWD = 64
-"""After reading so many, the jobs that came up are run: what was decoded is in the cache still, and little is alive."""
+CROWD = 128
+"""The most sockets that are read in one go; behind them the jobs that came up are run."""
 
 MOST = 4
 """Rings to send with. Who comes when all are taken sends one by one."""

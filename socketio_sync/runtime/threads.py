@@ -11,8 +11,8 @@ from typing import Any
 from . import native
 from .base import GATHER_SECONDS
 from .base import IDLE_SECONDS
+from .base import NOTHING
 from .base import Job
-from .base import Label
 from .base import Runtime
 from .base import Task
 from .base import guarded
@@ -23,10 +23,8 @@ from .deputy import Deputy
 from .events import Event
 from .poller import Poller
 from .poller import WakeUp
-from .poller import crowds
 from .worker_pool import Worker
 from .worker_pool import WorkerPool
-from .worker_pool import nothing
 from .worker_pool import run_job_in_thread
 
 logger = logging.getLogger("socketio_sync.engine")
@@ -87,7 +85,7 @@ class ThreadRuntime(Runtime):
         self._get_ident: Callable[[], int] = native.original("_thread", "get_ident")
         self._stopped = False
         # Jobs that came up in the I/O thread, which are its own to run, with a deputy that looks on.
-        self._ready: deque[tuple[Job, Label]] = deque()
+        self._ready: deque[Job] = deque()
         self._deputy: Deputy | None = None
         self._trusting_at = 0.0  # not before this time
 
@@ -115,12 +113,12 @@ class ThreadRuntime(Runtime):
         native.start_thread(task.run, "task")
         return task
 
-    def submit(self, job: Job, label: Label = "") -> None:
+    def enqueue(self, job: Job) -> None:
         if self._get_ident() == self._io_ident:
             if not self._stopped:
-                self._ready.append((job, label))
+                self._ready.append(job)
         else:
-            self._pool.submit(job, label)
+            self._pool.submit(job)
 
     @property
     def active_jobs(self) -> int:
@@ -190,7 +188,7 @@ class ThreadRuntime(Runtime):
                 self._io_running = self._awake = False
 
     def _open_poller(self) -> None:
-        self._poller = Poller(self.rings)
+        self._poller = Poller(self.take_input, self.rings)
         self._wake_up = WakeUp()
         self._poller.watch(self._wake_up, READ)
 
@@ -202,7 +200,7 @@ class ThreadRuntime(Runtime):
         self._poller = self._wake_up = None
 
     def _run_io(self) -> None:
-        worker = Worker(nothing)
+        worker = Worker(NOTHING)
         worker.ident = self._get_ident()
         try:
             if not self._lead(worker):
@@ -221,10 +219,9 @@ class ThreadRuntime(Runtime):
             ready = poller.poll(self._patience())
             self._awake = True
             until = self.now() + BUDGET
-            for crowd in crowds(ready):
-                poller.serve(crowd)
-                if self._ready and self.now() <= until and not self._run_ready(worker, until):
-                    return False  # the others that are ready will be reported to whom leads now
+            poller.serve(ready)
+            if self._ready and not self._run_ready(worker, until):
+                return False
             self._make_calls()
             self.timers.turn()
             if self._ready and not self._run_ready(worker, until):
@@ -242,17 +239,23 @@ class ThreadRuntime(Runtime):
             return True
         ready, now = self._ready, self.now
         self._io_ident, self.gatherer = 0, worker.ident
-        send_at = now() + GATHER_SECONDS
+        before = now()
+        send_at = before + GATHER_SECONDS
         while ready and not self._stopped:
-            worker.job, worker.label = ready.popleft()  # before the deputy may hand out what is there
+            worker.job = job = ready.popleft()  # before the deputy may hand out what is there
+            if job.slow:
+                self.send_gathered()
             deputy.begin_job()
             if deputy.gone and deputy.end_job():
-                ready.appendleft((worker.job, worker.label))
+                ready.appendleft(job)
                 break
-            run_job_in_thread(worker.job, worker.label)
+            judged = run_job_in_thread(job)
+            after = now()
+            if not judged:
+                job.slow = after - before > GATHER_SECONDS
             if not deputy.end_job():
                 return False
-            after = now()
+            before = after
             if after > send_at:
                 self.send_gathered()
                 send_at = after + GATHER_SECONDS
@@ -295,7 +298,7 @@ class ThreadRuntime(Runtime):
     def _hand_out(self) -> None:
         """Have the pool run the jobs that came up."""
         while self._ready:
-            self._pool.submit(*self._ready[0])  # it counts as waiting all the time
+            self._pool.submit(self._ready[0])  # it counts as waiting all the time
             self._ready.popleft()
         self._after_job()  # it may have counted twice, or been dropped
 

@@ -20,7 +20,6 @@ from greenlet import greenlet
 
 from . import native
 from .base import Job
-from .base import Label
 from .base import Runtime
 from .base import Task
 from .base import guarded
@@ -140,8 +139,8 @@ class VirtualRuntime(Runtime):
         self._runnable.append(partial(self._begin, task.run, None))
         return task
 
-    def submit(self, job: Job, label: Label = "") -> None:
-        work = _Work(job, label)
+    def enqueue(self, job: Job) -> None:
+        work = _Work(job)
         self._jobs[work] = None
         self._runnable.append(partial(self._begin, partial(self._run_job, work), work))
 
@@ -160,7 +159,7 @@ class VirtualRuntime(Runtime):
         return len(self._jobs)
 
     def job_labels(self) -> list[str]:
-        return [label_text(work.label) for work in self._workers.values() if work is not None]
+        return [label_text(work.job) for work in self._workers.values() if work is not None]
 
     def in_job(self) -> bool:
         return self._workers.get(getcurrent()) is not None
@@ -168,7 +167,7 @@ class VirtualRuntime(Runtime):
     def set_interest(self, channel: Channel, read: bool, write: bool) -> None:
         if not isinstance(channel.sock, MemorySocket):
             if self._poller is None:
-                self._poller = Poller()
+                self._poller = Poller(self.take_input)
             self._poller.watch(channel, read * READ + write * WRITE)
         elif read:
             self._memory[channel] = None
@@ -264,7 +263,7 @@ class VirtualRuntime(Runtime):
 
     def _run_job(self, work: _Work) -> None:
         try:
-            run_job(work.job, work.label)
+            run_job(work.job)
         finally:
             del self._jobs[work]
             self._job_ended()
@@ -286,13 +285,12 @@ class VirtualRuntime(Runtime):
 
 
 class _Work:
-    """A job that was submitted."""
+    """A job each time that it is submitted."""
 
-    __slots__ = ("job", "label")
+    __slots__ = ("job",)
 
-    def __init__(self, job: Job, label: Label) -> None:
+    def __init__(self, job: Job) -> None:
         self.job = job
-        self.label = label
 
 
 class _Sleeper:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from . import native
 from .base import IDLE_SECONDS
+from .base import NOTHING
 from .base import Job
-from .base import Label
 from .base import label_text
 from .base import run_job
 
@@ -27,14 +27,13 @@ PATIENCE = 0.5
 class Worker:
     """One thread. Idle it sleeps on a gate of its own, so that waking it wakes nobody else."""
 
-    __slots__ = ("gate", "ident", "job", "label")
+    __slots__ = ("gate", "ident", "job")
 
-    def __init__(self, job: Job, label: Label = "") -> None:
+    def __init__(self, job: Job) -> None:
         self.gate = native.new_lock()
         self.gate.acquire()
         self.ident = 0
         self.job = job
-        self.label = label
 
 
 class WorkerPool:
@@ -54,7 +53,7 @@ class WorkerPool:
         self._call_later = call_later
         self._lock = native.new_lock()
         self._ident = native.original("_thread", "get_ident")
-        self._waiting: deque[tuple[Job, Label, float]] = deque()  # and since when
+        self._waiting: deque[tuple[Job, float]] = deque()  # and since when
         self._watched = False  # somebody will look how long they wait
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
@@ -74,8 +73,8 @@ class WorkerPool:
     def labels(self) -> list[str]:
         """The labels of the jobs that run now."""
         with self._lock:
-            labels = [worker.label for worker in self._busy]
-        return [label_text(label) for label in labels]
+            jobs = [worker.job for worker in self._busy]
+        return [label_text(job) for job in jobs]
 
     def has_current(self) -> bool:
         """Whether the calling thread is running a job."""
@@ -83,20 +82,20 @@ class WorkerPool:
         with self._lock:
             return any(worker.ident == ident for worker in self._busy)
 
-    def submit(self, job: Job, label: Label) -> None:
+    def submit(self, job: Job) -> None:
         """Run a job; never blocks."""
         with self._lock:
             if self._stopped:
                 return
-            worker = self._choose_locked(job, label)
+            worker = self._choose_locked(job)
             if worker is None:
-                self._waiting.append((job, label, time.monotonic()))
+                self._waiting.append((job, time.monotonic()))
         if worker is None:
             self._watch_waiting()
         elif not worker.ident:
             self._start(worker)
 
-    def _choose_locked(self, job: Job, label: Label) -> Worker | None:
+    def _choose_locked(self, job: Job) -> Worker | None:
         """Give the job to an idle worker, or to a new one, which is to be started; None: too many are busy.
 
         There may be idle ones beyond the limit: those that joined.
@@ -105,10 +104,10 @@ class WorkerPool:
             return None
         if self._idle:
             worker = self._idle.pop()
-            worker.job, worker.label = job, label
+            worker.job = job
             worker.gate.release()
         else:
-            worker = Worker(job, label)
+            worker = Worker(job)
         self._busy.add(worker)
         return worker
 
@@ -117,7 +116,7 @@ class WorkerPool:
         worker: Worker | None = None
         with self._lock:
             if self._waiting:
-                worker = self._choose_locked(*self._waiting[0][:2])
+                worker = self._choose_locked(self._waiting[0][0])
                 if worker is not None:
                     self._waiting.popleft()
             left = bool(self._waiting)
@@ -135,7 +134,7 @@ class WorkerPool:
 
     def leave(self, worker: Worker) -> None:
         """It runs no more."""
-        worker.job, worker.label = nothing, ""
+        worker.job = NOTHING
         with self._lock:
             self._busy.discard(worker)
         if self._waiting:
@@ -145,7 +144,7 @@ class WorkerPool:
         """It stays, its job done, until it is not needed any more. Called in its thread."""
         worker.ident = self._ident()
         while self._go_on(worker):
-            run_job_in_thread(worker.job, worker.label)
+            run_job_in_thread(worker.job)
 
     def stop(self) -> None:
         """Let every thread end after its job; what waits is dropped."""
@@ -162,14 +161,14 @@ class WorkerPool:
         except RuntimeError as error:  # the system's limit: the threads that run take it over, or it is tried again
             logger.error("no worker thread can be started (%s); %d are running", error, self.threads - 1)
             with self._lock:
-                self._waiting.append((worker.job, worker.label, time.monotonic()))
+                self._waiting.append((worker.job, time.monotonic()))
                 self._busy.discard(worker)
             self._watch_waiting()
 
     def _work(self, worker: Worker) -> None:
         worker.ident = self._ident()
         try:
-            run_job_in_thread(worker.job, worker.label)
+            run_job_in_thread(worker.job)
             self.join(worker)
         finally:
             native.drop_hub()
@@ -181,10 +180,10 @@ class WorkerPool:
 
     def _next_job(self, worker: Worker) -> bool:
         """Give the worker what waits longest, or make it idle."""
-        worker.job, worker.label = nothing, ""  # an idle thread holds on to nothing
+        worker.job = NOTHING  # an idle thread holds on to nothing
         with self._lock:
             if self._waiting:
-                worker.job, worker.label, _ = self._waiting.popleft()
+                worker.job, _ = self._waiting.popleft()
                 return True
             self._busy.discard(worker)
             if self._stopped:
@@ -201,7 +200,7 @@ class WorkerPool:
                     self._idle.remove(worker)
                     return False
             worker.gate.acquire()  # it was chosen in the last moment
-        return worker.job is not nothing
+        return worker.job is not NOTHING
 
     def _watch_waiting(self) -> None:
         if not self._watched:
@@ -214,7 +213,7 @@ class WorkerPool:
         if self._begin_waiting():  # one began if a thread could not be started before; a full pool lets none
             self._watch_waiting()
         with self._lock:
-            since = self._waiting[0][2] if self._waiting else now
+            since = self._waiting[0][1] if self._waiting else now
             full = len(self._busy) >= self._limit
         if full and now - since >= PATIENCE and now - self._warned_at >= WARNING_INTERVAL:
             self._warned_at = now
@@ -229,13 +228,10 @@ class WorkerPool:
         )
 
 
-def run_job_in_thread(job: Job, label: Label) -> None:
-    """Call user code in a thread of ours, which it may not end."""
+def run_job_in_thread(job: Job) -> bool:
+    """As ``run_job``, in a thread of ours, which user code may not end."""
     try:
-        run_job(job, label)
+        return run_job(job)
     except BaseException:  # sys.exit() in a handler would end just this thread
-        logger.exception("a job tried to end its thread: %s", label_text(label) or job)
-
-
-def nothing() -> None:
-    """The job of an idle worker."""
+        logger.exception("a job tried to end its thread: %s", label_text(job) or job)
+        return False

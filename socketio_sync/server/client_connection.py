@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,6 +12,7 @@ from urllib.parse import quote
 from socketio_sync.exceptions import ProtocolError
 from socketio_sync.protocol import socketio_mux
 from socketio_sync.protocol.engineio_packet import EncodedPacket
+from socketio_sync.protocol.plain import plain_event
 from socketio_sync.protocol.socketio_mux import DELIVER
 from socketio_sync.protocol.socketio_mux import Mux
 from socketio_sync.protocol.socketio_packet import CONNECT
@@ -19,10 +21,12 @@ from socketio_sync.protocol.socketio_packet import DISCONNECT
 from socketio_sync.protocol.socketio_packet import EVENT
 from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.protocol.socketio_packet import shown
+from socketio_sync.protocol.socketio_parser import Decoder
 from socketio_sync.server.socket import Socket
 
 if TYPE_CHECKING:
     from socketio_sync.engine.connection import Connection
+    from socketio_sync.engine.handler import Receiver
     from socketio_sync.exceptions import ConnectError
     from socketio_sync.exceptions import DisconnectDetails
     from socketio_sync.server.server import Server
@@ -34,6 +38,30 @@ log = logging.getLogger("socketio_sync.server")
 _MAX_NAME_LENGTH = 1024
 # What a URL's path may contain as it is (the URL standard, "path percent-encode set"); % as it may be encoded already.
 _URL_PATH_SAFE = "/-._~!$&'()*+,;=:@%[]|\\^"
+
+
+def on_messages(messages: Iterator[tuple[Receiver, bytes]]) -> None:
+    """As ``ClientConnection.on_message`` of each, which stands behind the digit of its packet's type.
+
+    Measured: this runs for every message. Most are plain events, and go into the mailbox of their socket as they are.
+    """
+    debug = log.isEnabledFor(logging.DEBUG)
+    for client, packet in messages:
+        if client.__class__ is not ClientConnection:
+            client.on_message(packet[1:].decode())
+            continue
+        try:
+            if (
+                (socket := client.plain_socket) is not None and not client._size and not debug
+                and not socket.chain[0].any_loose and (len(socket.chain) == 1 or not socket.any_loose)
+                and (event := plain_event(packet)) is not None
+            ):  # fmt: skip
+                socket.mailbox.post(event)
+            else:
+                client.on_message(packet[1:].decode())
+        except Exception as error:
+            log.exception("a message was not taken: %r", client)
+            client.connection.fail("transport error", f"internal error: {error!r}", error)
 
 
 class ClientConnection:
@@ -51,6 +79,7 @@ class ClientConnection:
         "_size",
         "_unfinished",
         "connection",
+        "plain_socket",
         "server",
         "sockets",
     )
@@ -62,9 +91,11 @@ class ClientConnection:
         self._protocol = connection.protocol
         # By namespace; also those that are not accepted yet. Changed under the connection's lock.
         self.sockets: dict[str, Socket] = {}
+        # That of "/", while it takes events and plain_event does what the decoder does with those. Under the same lock.
+        self.plain_socket: SocketLife | None = None
         self._mux = Mux(options.max_namespaces)
         self._decoder = server.parser.decoder(options.max_attachments)
-        # Bytes that came of a packet whose attachments are being received.
+        # Bytes that came of a packet whose attachments are being received; else 0.
         self._size = 0
         self._closed = False
         # Sockets whose last handler has not returned: what max_namespaces limits, lest reconnecting pile up work.
@@ -168,9 +199,16 @@ class ClientConnection:
         self._mux.accepted(name)
         self._connect_timer.cancel()
 
+    def ready_locked(self, socket: SocketLife) -> None:
+        """The socket of this namespace takes events from now on (the connection's lock is held)."""
+        if socket.name == "/" and self._decoder.__class__ is Decoder:
+            self.plain_socket = socket
+
     def left_locked(self, socket: SocketLife, by_client: bool) -> None:
         """The socket is closed or refused: its place is free (the connection's lock is held)."""
         name = socket.name
+        if self.plain_socket is socket:
+            self.plain_socket = None
         if self.sockets.get(name) is socket:
             del self.sockets[name]
             if by_client:

@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from socketio_sync.exceptions import ArgumentsError
+from socketio_sync.protocol.plain import plain_answer
+from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.server.ack import Ack
 from socketio_sync.server.listeners import LIFE_CYCLE
+from socketio_sync.server.listeners import Listeners
 
 if TYPE_CHECKING:
-    from socketio_sync.protocol.socketio_packet import Packet
     from socketio_sync.server.listeners import Handler
-    from socketio_sync.server.listeners import Listeners
     from socketio_sync.server.namespace import BaseNamespace
     from socketio_sync.server.socket_life import SocketLife
 
-_NONE: tuple[Handler, ...] = ()
 _ONE_VALUE = frozenset((str, dict, list, int, float, bool, bytes))  # what most handlers return: no tuple and not None
+
+_NOBODY = Listeners(takes_socket=True)
 
 log = logging.getLogger("socketio_sync.server")
 
@@ -111,41 +113,69 @@ def run_life_cycle(socket: SocketLife, chain: tuple[Listeners, ...], event: str,
     return well
 
 
-def handle_event(socket: SocketLife, packet: Packet) -> None:
-    """Give one event of the client to all who want it, then answer it.
+def handle_item(socket: SocketLife, item: Any) -> None:
+    """What is done with an item of a socket's mailbox: a plain event, another packet, or a job.
 
-    Measured: this runs for every event, so the calls stand here as ``call_handler`` has them, without its detours.
-    Most events have one handler, of the namespace, that asks for nothing special: they take the short way.
+    Measured: this runs for every event. Most are plain ones (``protocol/plain.py``) for the namespace's only handler of
+    that name, whose answer is plain as well: for these the calls stand here, without what few need. A plain event comes
+    only while nobody wants to see what comes and goes in the log.
     """
-    data = packet.data
-    if data.__class__ is not list:  # a parser of the user's may give a tuple
-        data = list(data)
+    plain = item.__class__ is tuple
+    if not plain:
+        if item.__class__ is not Packet:
+            item()
+            return None
+        if not socket.ready:
+            return None
+        item = list(item.data), b"" if item.id is None else b"%d" % item.id
+    data, digits = item
     socket.running = event = data[0]
     chain = socket.chain
-    own = chain[0]
-    handlers = own.named.get(event, _NONE)
-    if len(handlers) != 1 or len(chain) != 1 or own.any or socket.middlewares or event in LIFE_CYCLE:
-        return _handle_anyhow(socket, packet, data, chain)
-    handler = handlers[0]
-    count = len(data)
+    listeners = chain[0] if len(chain) == 1 else _whose(chain, event)
+    handler = listeners.plain.get(event)
+    count = len(data) if listeners.takes_socket else len(data) - 1
     if (
-        not own.takes_socket or handler.wants_ack or handler.once or handler.least > count
-        or (handler.most is not None and handler.most < count) or socket.server.wrappers
+        handler is None or listeners.any or socket.middlewares or socket.server.wrappers
+        or handler.least > count or (handler.most is not None and handler.most < count)
     ):  # fmt: skip
-        return _handle_anyhow(socket, packet, data, chain)
-    data[0] = socket  # in the place of the name: what the handler is called with needs no copy
+        return _handle_anyhow(socket, data, int(digits) if digits else None, chain)
+    if listeners.takes_socket:
+        data[0] = socket  # in the place of the name: what the handler is called with needs no copy
+    else:
+        del data[0]
     try:
         value = Context().run(handler.function, *data)
     except socket.conn.runtime.failures as error:
-        mended = report(socket.nsp, error, socket, event, tuple(data[1:]))
-        if packet.id is not None:
-            _answer(socket, packet.id, event, None, mended, False)
-    else:
-        if packet.id is not None:
-            _answer(socket, packet.id, event, value, None, True)
+        value = report(socket.nsp, error, socket, event, tuple(data[1:] if listeners.takes_socket else data))
+        if digits:
+            _answer(socket, int(digits), event, None, value, False)
+        return None
+    if not digits:
+        return None
+    if plain and value.__class__ in _ONE_VALUE and socket.answers_plainly:
+        frame = plain_answer(socket.name, digits, (value,))
+        if frame is not None and socket.conn.plain_channel.offer(frame):
+            return None
+    return _answer(socket, int(digits), event, value, None, True)
 
 
-def _handle_anyhow(socket: SocketLife, packet: Packet, data: list[Any], chain: tuple[Listeners, ...]) -> None:
+def _whose(chain: tuple[Listeners, ...], event: str) -> Listeners:
+    """The only ones of a namespace or of a socket that handle an event; ``_NOBODY``: that needs a closer look."""
+    if len(chain) != 2 or chain[1].takes_socket or chain[0].any or chain[1].any:
+        return _NOBODY
+    nsp, own = chain
+    if event not in own.named:
+        return nsp
+    return _NOBODY if nsp.named.get(event) else own
+
+
+def handle_event(socket: SocketLife, packet: Packet) -> None:
+    """Give one event of the client to all who want it, then answer it; for those that run beside the mailbox."""
+    socket.running = packet.data[0]
+    _handle_anyhow(socket, list(packet.data), packet.id, socket.chain)
+
+
+def _handle_anyhow(socket: SocketLife, data: list[Any], id: int | None, chain: tuple[Listeners, ...]) -> None:
     """The long way: any handlers, however registered."""
     event = data[0]
     simple = not socket.middlewares and event not in LIFE_CYCLE
@@ -153,7 +183,7 @@ def _handle_anyhow(socket: SocketLife, packet: Packet, data: list[Any], chain: t
         if listeners.any:
             simple = False
     if not simple:
-        chain, data = _detours(socket, packet, chain)
+        chain, data = _detours(socket, data, id, chain)
     server = socket.server
     answer = mended = None
     well = True
@@ -176,7 +206,7 @@ def _handle_anyhow(socket: SocketLife, packet: Packet, data: list[Any], chain: t
                 if handler.least > count:
                     raise _arguments_error(socket, event, handler, count)
                 if handler.wants_ack and ack is None:
-                    ack = Ack(socket, packet.id)
+                    ack = Ack(socket, id)
                 if server.wrappers:
                     value = invoke(socket, event, handler.call, tuple(given), ack)
                 elif handler.most is not None and handler.most < count:
@@ -195,21 +225,21 @@ def _handle_anyhow(socket: SocketLife, packet: Packet, data: list[Any], chain: t
         if mended is not None:
             _answer_by(ack, socket, event, mended)
     elif found:
-        if packet.id is not None:
-            _answer(socket, packet.id, event, answer, mended, well)
+        if id is not None:
+            _answer(socket, id, event, answer, mended, well)
     elif chain:
         log.debug("nothing handles %r (%r)", event, socket)
 
 
 def _detours(
-    socket: SocketLife, packet: Packet, chain: tuple[Listeners, ...]
+    socket: SocketLife, data: list[Any], id: int | None, chain: tuple[Listeners, ...]
 ) -> tuple[tuple[Listeners, ...], list[Any]]:
     """What few events need: those who see all events, ``socket.use``, and names that are ours.
 
     Returns:
         Those whose handlers get the event, nobody if it is refused, and its name and arguments.
     """
-    event, *args = packet.data
+    event, *args = data
     for listeners in chain:
         for handler in listeners.any:
             given = (socket, event, *args) if listeners.takes_socket else (event, *args)
@@ -221,8 +251,8 @@ def _detours(
                 invoke(socket, event, handler.call, (event, values))
         except socket.conn.runtime.failures as error:
             mended = report(socket.nsp, error, socket, event, tuple(args))
-            if packet.id is not None:
-                _answer(socket, packet.id, event, None, mended, False)
+            if id is not None:
+                _answer(socket, id, event, None, mended, False)
             return (), [event]
         args = values
     if event in LIFE_CYCLE:

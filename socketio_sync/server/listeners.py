@@ -46,6 +46,8 @@ class Listeners(Handlers):
         refused: names that cannot fire here and what to use instead; None for those of a namespace or socket.
     """
 
+    _special = LIFE_CYCLE
+
     def __init__(self, takes_socket: bool, refused: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.takes_socket = takes_socket

@@ -106,8 +106,7 @@ class Namespace(BaseNamespace):
         self._by_pid: dict[str, SocketLife] = {}
         self._sockets = LiveMapping(self._live)
         self._ack_ids = itertools.count()
-        # The default parser's short way to an answer; None: another parser, which has none.
-        self.ordinary_ack = server.parser.ordinary_ack if isinstance(server.parser, DefaultParser) else None
+        self.has_default_parser = server.parser.__class__ is DefaultParser
         # Sockets that are joining, joined, or running their last handlers. Guarded by the server's registry lock.
         self.population = 0
         self.adapter: Adapter = server.new_adapter(self)

@@ -28,6 +28,7 @@ from socketio_sync.protocol.socketio_parser import DefaultParser
 from socketio_sync.runtime.lazy_lock import LazyLock
 from socketio_sync.server.broadcast_operator import EVERYBODY
 from socketio_sync.server.client_connection import ClientConnection
+from socketio_sync.server.client_connection import on_messages
 from socketio_sync.server.dispatch import invoke
 from socketio_sync.server.dispatch import report
 from socketio_sync.server.hooks import HookMethods
@@ -368,3 +369,5 @@ class _Connections:
 
     def on_connection(self, connection: Connection) -> ClientConnection:
         return ClientConnection(self._server, connection)
+
+    on_messages = staticmethod(on_messages)

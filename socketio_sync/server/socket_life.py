@@ -20,6 +20,7 @@ from socketio_sync.exceptions import DisconnectedError
 from socketio_sync.protocol.acks import PendingAck
 from socketio_sync.protocol.acks import PendingAcks
 from socketio_sync.protocol.engineio_packet import EncodedPacket
+from socketio_sync.protocol.plain import plain_answer
 from socketio_sync.protocol.socketio_packet import ACK
 from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.protocol.socketio_packet import shown
@@ -28,6 +29,7 @@ from socketio_sync.runtime.mailbox import Mailbox
 from socketio_sync.runtime.many_channels import write_to_all
 from socketio_sync.server.dispatch import call_handler
 from socketio_sync.server.dispatch import handle_event
+from socketio_sync.server.dispatch import handle_item
 from socketio_sync.server.dispatch import run_life_cycle
 from socketio_sync.server.joining import join_namespace
 from socketio_sync.server.listeners import Handler
@@ -94,6 +96,9 @@ class SocketLife(_HotSocket):
         position: where the namespace's stream of packets stood when this session began; for recovery.
         middlewares: what ``socket.use`` registered.
         running: the event whose handler was called last, for the warning that names who holds the threads.
+        ready: whether its connection handlers have returned, and well: else no event is handled.
+        mailbox: of all that is done for it, one after the other.
+        answers_plainly: whether ``plain_answer`` does what is to be done now to encode an answer.
         has_outgoing: whether anybody ever looked at what is emitted to this socket.
     """
 
@@ -107,20 +112,21 @@ class SocketLife(_HotSocket):
         "_issued",
         "_last_rooms",
         "_loose",
-        "_mailbox",
         "_own_listeners",
-        "_ready",
         "_reason",
+        "answers_plainly",
         "auth",
         "chain",
         "client",
         "data",
         "id",
+        "mailbox",
         "middlewares",
         "name",
         "nsp",
         "pid",
         "position",
+        "ready",
         "recovered",
         "running",
         "server",
@@ -150,11 +156,11 @@ class SocketLife(_HotSocket):
         self.middlewares: tuple[Handler, ...] = ()
         self._issued = conn.runtime.wall_time()
         self._state = CONNECTING
-        # Whether the connection handlers have returned, and well: else no event is handled.
-        self._ready = False
+        self.ready = False
         # What is to be sent behind the CONNECT reply; None once it was. And the rooms to be joined on acceptance. Both
         # are guarded by the connection's lock.
         self._held: list[EncodedPacket] | None = []
+        self.answers_plainly = False
         self._early_rooms = _NO_ROOMS
         self._last_rooms = _NO_ROOMS
         self._reason = ""
@@ -163,7 +169,7 @@ class SocketLife(_HotSocket):
         self._acks: PendingAcks | None = None
         self._closes_behind = False
         self._loose = 0  # events that run beside the queue
-        self._mailbox: Mailbox[Any] = Mailbox(
+        self.mailbox: Mailbox[Any] = Mailbox(
             conn.runtime,
             self._handle,
             limit=options.max_pending_events,
@@ -183,22 +189,26 @@ class SocketLife(_HotSocket):
         """Whether it was refused or disconnected."""
         return self._state is GONE
 
+    @property
+    def any_loose(self) -> bool:
+        """Whether an event of it may have to run beside the queue."""
+        return any([listeners.any_loose for listeners in self.chain])
+
     # -- what comes (I/O thread) ---------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to join: the first job of the mailbox."""
-        self._mailbox.post(self._join)
+        self.mailbox.post(self._join)
 
     def receive_event(self, packet: Packet, size: int) -> None:
         """An event of the client: into the queue, or beside it."""
-        if not self._ready:
-            self._mailbox.post(partial(self._handle_early, packet), size)
+        if not self.ready:
+            self.mailbox.post(partial(self._handle_early, packet), size)
             return
-        for listeners in self.chain:
-            if listeners.any_loose and self._is_loose(packet):
-                self._start_loose(packet)
-                return
-        self._mailbox.post(packet, size)
+        if self.any_loose and self._is_loose(packet):
+            self._start_loose(packet)
+        else:
+            self.mailbox.post(packet, size)
 
     def receive_ack(self, packet: Packet, size: int) -> None:
         """An answer of the client: given at once, or kept while an event that came before it may be about to ask."""
@@ -207,7 +217,7 @@ class SocketLife(_HotSocket):
             return
         acks = self._pending_acks()
         if not acks.keep(ack_id, packet.data):
-            self._mailbox.post(partial(self._forget_answer, acks, ack_id), size)
+            self.mailbox.post(partial(self._forget_answer, acks, ack_id), size)
 
     def _forget_answer(self, acks: PendingAcks, ack_id: int) -> None:
         if acks.forget(ack_id):
@@ -224,6 +234,7 @@ class SocketLife(_HotSocket):
                 return False
             accepted = self._state is CONNECTED
             self._state = GONE
+            self.answers_plainly = False
             self._reason = reason
             self._details = details
             if not accepted:
@@ -239,7 +250,7 @@ class SocketLife(_HotSocket):
             for entry in self._acks.close():
                 entry.on_gone()
         if accepted:
-            self._mailbox.post(partial(self._run_disconnect, rooms))
+            self.mailbox.post(partial(self._run_disconnect, rooms))
         return True
 
     def disconnect(self, close: bool = False) -> None:
@@ -248,15 +259,11 @@ class SocketLife(_HotSocket):
 
     # -- its jobs (a worker, one at a time) ----------------------------------------------------------------------------
 
-    def _handle(self, item: Any) -> None:
-        if item.__class__ is not Packet:
-            item()
-        elif self._ready:
-            handle_event(self, item)
+    _handle = handle_item
 
     def _handle_early(self, packet: Packet) -> None:
         """An event that came before the connection handlers had returned."""
-        if self._ready and self._is_loose(packet):
+        if self.ready and self._is_loose(packet):
             self._start_loose(packet)
         else:
             self._handle(packet)
@@ -276,7 +283,10 @@ class SocketLife(_HotSocket):
             ending = True  # the program, and its clients shall come back: they get no DISCONNECT
             raise
         finally:
-            self._ready = well
+            with self.conn.lock:
+                self.ready = well
+                if well and self._state is CONNECTED:
+                    self.client.ready_locked(self)
             if not accepted:
                 self._finish()
             elif not well and not ending:
@@ -300,7 +310,7 @@ class SocketLife(_HotSocket):
         if nsp is not None:
             self.server.leave(nsp)
         self.client.finished()
-        self._mailbox.close()
+        self.mailbox.close()
 
     def _is_loose(self, packet: Packet) -> bool:
         """Whether all handlers of the event are to run beside the queue."""
@@ -365,6 +375,7 @@ class SocketLife(_HotSocket):
             with self.conn.lock:
                 batch = self._held or []
                 self._held = [] if batch else None
+                self.answers_plainly = not batch and self._state is CONNECTED and self.nsp.has_default_parser
         if self._closes_behind:
             self.conn.close("forced close")
 
@@ -395,19 +406,19 @@ class SocketLife(_HotSocket):
             TypeError, ValueError: an argument cannot be sent; the turn is not taken.
         """
         nsp = self.nsp
-        text = None if nsp.ordinary_ack is None else nsp.ordinary_ack(nsp.name, args, id)
-        encoded = nsp.encode(Packet(ACK, nsp.name, args, id)) if text is None else None
+        frame = encoded = None
+        if self.answers_plainly and not log.isEnabledFor(logging.DEBUG):
+            frame = plain_answer(nsp.name, b"%d" % id, args)
+        if frame is None:
+            encoded = nsp.encode(Packet(ACK, nsp.name, args, id))
         if turns is not None:
             try:
                 turns.pop()
             except IndexError:
                 return False
-        if text is None:
-            assert encoded is not None
-            return self.send_encoded(encoded)
-        if self._held is not None or self._state is not CONNECTED or log.isEnabledFor(logging.DEBUG):
-            return self.send_encoded(EncodedPacket((text.decode(),)))
-        return self.conn.send_utf8(text)
+        if frame is not None and self.conn.plain_channel.offer(frame):
+            return True
+        return self.send_encoded(encoded or nsp.encode(Packet(ACK, nsp.name, args, id)))
 
     def hold(self, encoded: EncodedPacket) -> bool:
         """Keep a packet back behind the CONNECT reply; False if that is out, or will never be."""

@@ -16,7 +16,6 @@ from socketio_sync.runtime.channel import MAX_READ_SIZE
 from tests.support.channels import Pair
 from tests.support.channels import packets
 from tests.support.channels import receive_exactly
-from tests.support.channels import write_small
 from tests.support.timing import scaled
 
 BIG = bytes(range(256)) * 32_768  # 8 MB, more than any socket buffer
@@ -298,8 +297,8 @@ class TestKeepingBack:
         for data in (b"a", b"b", b"c" * 5000):
             with pair.lock:
                 pair.channel.cork(b"first")
-            write_small(pair, data)
-            write_small(pair, b"second")
+            pair.offer(data)
+            pair.offer(b"second")
             with pair.lock:
                 pair.channel.uncork()
             assert [pair.peer.recv(10_000) for _ in range(2)] == [b"first" + data, b"second"]
@@ -310,7 +309,7 @@ class TestKeepingBack:
             pair.channel.cork(b"a")
             pair.channel.uncork()
             pair.channel.uncork()
-            pair.channel.write_small(b"b")
+        pair.offer(b"b")
         assert receive_exactly(pair.peer, 2) == b"ab"
 
     def test_a_closed_channel_forgets_it(self, pair: Pair) -> None:

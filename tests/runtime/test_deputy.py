@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +15,6 @@ from socketio_sync.runtime import deputy as deputies
 from socketio_sync.runtime import threads as threads_module
 from socketio_sync.runtime import worker_pool
 from socketio_sync.runtime.base import Job
-from socketio_sync.runtime.base import Label
 from socketio_sync.runtime.threads import ThreadRuntime
 from tests.support.channels import Pair
 from tests.support.programs import ROOT
@@ -29,7 +29,7 @@ def threads() -> Iterator[ThreadRuntime]:
     runtime.stop()
 
 
-def submit_inside(runtime: ThreadRuntime, *jobs: Job) -> None:
+def submit_inside(runtime: ThreadRuntime, *jobs: Callable[[], object]) -> None:
     """As what is read does: in the I/O thread."""
     runtime.call_soon(lambda: [runtime.submit(job) for job in jobs])
 
@@ -221,9 +221,9 @@ def test_a_job_counts_all_the_way_to_the_pool(threads: ThreadRuntime, monkeypatc
     counts: list[int] = []
     submit = threads._pool.submit
 
-    def counted(job: Job, label: Label) -> None:
+    def counted(job: Job) -> None:
         counts.append(threads.active_jobs)
-        submit(job, label)
+        submit(job)
         counts.append(threads.active_jobs)
 
     monkeypatch.setattr(threads._pool, "submit", counted)

@@ -5,7 +5,6 @@ import socket
 import weakref
 from collections.abc import Callable
 from collections.abc import Iterator
-from functools import partial
 from threading import Barrier
 from threading import Thread
 from typing import Any
@@ -19,7 +18,6 @@ from socketio_sync.runtime.mailbox import Mailbox
 from socketio_sync.runtime.virtual import VirtualRuntime
 from tests.support.channels import Pair
 from tests.support.channels import packets
-from tests.support.channels import write_small
 from tests.support.timing import scaled
 
 
@@ -289,7 +287,7 @@ def pair(runtime: Runtime) -> Iterator[Pair]:
 
 
 def test_what_a_crowd_sends_is_gathered(runtime: Runtime, pair: Pair) -> None:
-    mailbox: Mailbox[bytes] = Mailbox(runtime, partial(write_small, pair))
+    mailbox: Mailbox[bytes] = Mailbox(runtime, pair.offer)
     run_in_io_thread(runtime, lambda: [mailbox.post(b"%d" % number) for number in range(3)])
     run_in_io_thread(runtime, lambda: mailbox.post(b"3"))
     assert [pair.peer.recv(10) for _ in range(2)] == [b"012", b"3"]
@@ -300,8 +298,8 @@ def test_what_many_mailboxes_send_leaves_behind_the_last(runtime: Runtime) -> No
     seen: list[list[bytes | None]] = []
 
     def handle(number: int) -> None:
-        write_small(pairs[number], b"a")
-        write_small(pairs[number], b"b")
+        pairs[number].offer(b"a")
+        pairs[number].offer(b"b")
         seen.append([peek(pair.peer) for pair in pairs])
 
     mailboxes = [Mailbox(runtime, handle) for _ in pairs]
@@ -322,7 +320,7 @@ def peek(peer: Any) -> bytes | None:
 def test_nothing_is_gathered_after_a_crowd_in_which_one_took_long(runtime: Runtime, pair: Pair) -> None:
     def handle(seconds: float) -> None:
         spin(runtime, seconds)
-        write_small(pair, b"x")
+        pair.offer(b"x")
 
     mailbox = Mailbox(runtime, handle)
     run_in_io_thread(runtime, lambda: [mailbox.post(seconds) for seconds in (0, 0.002, 0)])
@@ -338,7 +336,7 @@ def test_nobody_waits_again_for_one_that_took_long(runtime: Runtime, pair: Pair)
         seen.append(peek(pair.peer))
         spin(runtime, seconds)
 
-    quick, slow = Mailbox(runtime, partial(write_small, pair)), Mailbox(runtime, handle)
+    quick, slow = Mailbox(runtime, pair.offer), Mailbox(runtime, handle)
     for _ in range(2):
         run_in_io_thread(runtime, lambda: (quick.post(b"x"), slow.post(0.002)))
         pair.peer.recv(10)
@@ -357,7 +355,7 @@ def test_who_blocks_keeps_nothing_back(runtime: Runtime, pair: Pair) -> None:
     def handle(item: int) -> None:
         if item == 1:
             go.wait(scaled(5))
-        write_small(pair, b"%d" % item)
+        pair.offer(b"%d" % item)
 
     mailbox = Mailbox(runtime, handle)
     runtime.call_soon(lambda: [mailbox.post(number) for number in range(3)])
@@ -371,7 +369,7 @@ def test_a_failure_amid_a_crowd_keeps_nothing_back(
     runtime: Runtime, pair: Pair, caplog: pytest.LogCaptureFixture
 ) -> None:
     def handle(item: int) -> None:
-        write_small(pair, b"%d" % item)
+        pair.offer(b"%d" % item)
         if item == 1:
             raise ValueError("as asked for")
 

@@ -11,7 +11,8 @@ import pytest
 from socketio_sync.runtime import poller as pollers
 from socketio_sync.runtime.channel import READ
 from socketio_sync.runtime.channel import WRITE
-from socketio_sync.runtime.channel import read_in_one_call
+from socketio_sync.runtime.channel import read_together
+from socketio_sync.runtime.channel import take_each
 from socketio_sync.runtime.poller import Poller
 from socketio_sync.runtime.rings import Rings
 from socketio_sync.runtime.threads import ThreadRuntime
@@ -218,7 +219,7 @@ class TestReadingInOneCall:
                 pair.peer.send(b"x")
             watched = {pair.channel.fd: pair.channel for pair in crowd}
             with pytest.raises(KeyboardInterrupt):
-                read_in_one_call(ring, [(fd, READ) for fd in watched], watched)
+                read_together(ring, [(fd, READ) for fd in watched], watched, take_each)
             done.set()
 
         runtime.call_soon(serve)

@@ -24,7 +24,6 @@ from socketio_sync.runtime.rings import CROWD
 from socketio_sync.runtime.threads import ThreadRuntime
 from tests.support.channels import Pair
 from tests.support.channels import packets
-from tests.support.channels import write_small
 from tests.support.timing import scaled
 from tests.support.wire import until
 
@@ -245,7 +244,7 @@ class TestThreads:
     def test_only_the_io_thread_gathers(self, threads: ThreadRuntime) -> None:
         """Nobody looks on while others run jobs."""
         pair = packets(threads)
-        threads.submit(lambda: (write_small(pair, b"a"), write_small(pair, b"b")))
+        threads.submit(lambda: (pair.offer(b"a"), pair.offer(b"b")))
         assert [pair.peer.recv(10) for _ in range(2)] == [b"a", b"b"]
         pair.close()
 
@@ -255,11 +254,11 @@ class TestThreads:
         go.acquire()
 
         def job() -> None:
-            write_small(pair, b"a")
-            write_small(pair, b"b")
+            pair.offer(b"a")
+            pair.offer(b"b")
             go.acquire()
-            write_small(pair, b"c")
-            write_small(pair, b"d")
+            pair.offer(b"c")
+            pair.offer(b"d")
 
         threads.call_soon(threads.submit, job)
         assert pair.peer.recv(10) == b"ab"
@@ -426,7 +425,7 @@ class TestGreenlets:
         done = greens.event()
 
         def job() -> None:
-            write_small(pair, b"a")
+            pair.offer(b"a")
             gevent.get_hub().loop.run_callback(monkeypatch.undo)
             monkeypatch.setattr(greens, "gathered", Interrupted(greens.gathered))
             done.wait(scaled(5))

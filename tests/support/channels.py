@@ -67,6 +67,10 @@ class Pair:
         with self.lock:
             self.channel.write(data)
 
+    def offer(self, data: bytes) -> None:
+        """The channel's ``offer``, which it takes."""
+        assert self.channel.offer(data)
+
     def look(self) -> None:
         """The channel's ``look``, in its thread."""
         self.runtime.call_soon(self.channel.look)
@@ -98,12 +102,6 @@ def receive_exactly(sock: Any, size: int) -> bytes:
 def packets(runtime: Runtime) -> Pair:
     """A pair whose other end receives apart what was sent apart."""
     return Pair(runtime, socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-
-
-def write_small(pair: Pair, data: bytes) -> None:
-    """The channel's ``write_small``, with its lock."""
-    with pair.lock:
-        pair.channel.write_small(data)
 
 
 def fill(sock: socket.socket) -> None:
