@@ -255,7 +255,7 @@ class ClientConnection:
     def send_disconnect(self, socket: SocketLife) -> None:
         """Tell the client that this server has ended a namespace, behind what is held back for the socket."""
         packet = Packet(DISCONNECT, socket.name)
-        if not socket.hold(self._encode(packet)):
+        if not socket.hold_last(self._encode(packet)):
             self.send(packet)
 
     def send(self, packet: Packet) -> None:

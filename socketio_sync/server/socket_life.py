@@ -391,8 +391,12 @@ class SocketLife(_HotSocket):
 
     def send_encoded(self, encoded: EncodedPacket, volatile: bool = False, quiet: bool = False) -> bool:
         """Send a packet now, or behind the CONNECT reply. False if it was dropped. With ``quiet`` nothing is logged."""
-        if self._held is not None and self.hold(encoded):
-            return True
+        if self._held is not None:
+            with self.conn.lock:
+                if self._held is not None:
+                    if self._state is not GONE:  # or it would come behind the DISCONNECT that is held back
+                        self._held.append(encoded)
+                    return self._state is not GONE
         if self._state is GONE:
             return False
         if not quiet and log.isEnabledFor(logging.DEBUG):
@@ -420,8 +424,8 @@ class SocketLife(_HotSocket):
             return True
         return self.send_encoded(encoded or nsp.encode(Packet(ACK, nsp.name, args, id)))
 
-    def hold(self, encoded: EncodedPacket) -> bool:
-        """Keep a packet back behind the CONNECT reply; False if that is out, or will never be."""
+    def hold_last(self, encoded: EncodedPacket) -> bool:
+        """Keep the last packet back behind the CONNECT reply; False if that is out, or will never be."""
         with self.conn.lock:
             if self._held is None:
                 return False

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from socketio_sync.engine.connection_core import ConnectionCore
+from socketio_sync.protocol.engineio_packet import EncodedPacket
 from tests.promises.client import Client
 from tests.promises.client import Promised
 from tests.support.served import served
@@ -110,3 +112,24 @@ def test_nothing_comes_behind_a_disconnect(runtime: str, monkeypatch: pytest.Mon
             assert [client.next(), client.next()] == ['42["news"]', '42["more"]']
         for client in clients:
             client.close()
+
+
+def test_nothing_comes_behind_a_disconnect_of_who_has_just_been_accepted(
+    runtime: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_packets = ConnectionCore.send_packets
+
+    def intruded(connection: ConnectionCore, batch: list[EncodedPacket]) -> bool:
+        sent = send_packets(connection, batch)
+        for socket in running.io.sockets.values():  # its CONNECT is out, what comes now is held back still
+            socket.disconnect()
+            socket.emit("to it")
+        running.io.emit("to all")
+        return sent
+
+    with served(runtime) as running:
+        monkeypatch.setattr(ConnectionCore, "send_packets", intruded)
+        client = Client(running.port)
+        assert client.next() == "41"
+        assert client.listen(0.1) == []
+        client.close()
