@@ -284,6 +284,14 @@ class WebSocketCodec:
             text = bits.to_bytes(length, "little")
         return text if text.isascii() or _is_utf8(text) else None
 
+    def _short_bare_text(self, data: bytes, position: int) -> bytes | None:
+        """The same for what a server sent, with two bytes more."""
+        length = data[position + 1]
+        text = data[position + 2 : position + 2 + length]
+        if data[position] != _WHOLE_TEXT or length > self.short or len(text) != length:
+            return None
+        return text if text.isascii() or _is_utf8(text) else None
+
     def receive(self, data: bytes) -> list[Event]:
         """The messages (str is text, bytes is binary) and control frames that ``data`` completes, in order.
 
@@ -297,9 +305,11 @@ class WebSocketCodec:
         end = len(data)
         try:
             while end - position >= 2:
-                if self._mask_bit and (text := self.short_text(data, position)) is not None:
+                # Nearly every frame of Engine.IO is one short text: it goes the short way.
+                text = self.short_text(data, position) if self._mask_bit else self._short_bare_text(data, position)
+                if text is not None:
                     events.append(text.decode())
-                    position += len(text) + 6
+                    position += len(text) + (6 if self._mask_bit else 2)
                     continue
                 stop = self._decode_frame(data, position, events)
                 if stop == position or self._finished:

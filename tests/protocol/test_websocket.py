@@ -415,3 +415,68 @@ def test_an_idle_codec_is_small() -> None:
     codec.receive(frame(TEXT, b"hello") + frame(BINARY, bytes(100_000)))
     held = sys.getsizeof(codec) + sum(sys.getsizeof(getattr(codec, name)) for name in ("_partial", "_fragments"))
     assert held < 250
+
+
+# The short way
+
+
+def state(codec: WebSocketCodec) -> list[object]:
+    return [getattr(codec, name) for name in WebSocketCodec.__slots__]
+
+
+@pytest.mark.parametrize("limit", [1_000_000, 10])
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"",
+        masked(text_frame("whole"), KEY),
+        masked(text_frame("half"), KEY)[:7],
+        masked(binary_frame(b"x" * 9), KEY)[:4],
+        frame(TEXT, b"a", fin=False),
+        frame(TEXT, b"a", fin=False) + frame(CONTINUATION, b"b"),
+        frame(TEXT, b"a", fin=False) + frame(CONTINUATION, b"b", fin=False),
+        frame(TEXT, b"a", fin=False) + masked(ping_frame(b"b"), KEY),
+        masked(close_frame(), KEY),
+        masked(b"\x83\x00", KEY),
+    ],
+)
+@pytest.mark.parametrize(
+    "data",
+    [
+        masked(text_frame("4"), KEY),
+        masked(text_frame("Grüße, €"), KEY),
+        masked(text_frame("x" * 125), KEY),
+        masked(text_frame("x" * 126), KEY),
+        masked(text_frame(""), KEY),
+        masked(text_frame("one") + text_frame("two"), KEY)[:12],
+        text_frame("bare"),
+        masked(binary_frame(b"binary"), KEY),
+        masked(ping_frame(b"ping"), KEY),
+        frame(TEXT, b"\xff"),
+        frame(TEXT, b"more", fin=False),
+        b"\x81",
+        b"\x81\x85ab",
+        b"\xc1" + masked(text_frame("rsv"), KEY)[1:],
+    ],
+)
+def test_a_short_text_is_what_would_have_been_received(limit: int, before: bytes, data: bytes) -> None:
+    short, long = server(max_message_size=limit), server(max_message_size=limit)
+    for codec in (short, long):
+        try:
+            codec.receive(before)
+        except WebSocketError as error:
+            assert "opcode" in error.reason
+    unchanged = state(short)
+    text = short.short_text(data, 0)
+    assert state(short) == unchanged
+    if text is not None:
+        assert long.receive(data[: len(text) + 6]) == [text.decode()]
+        assert state(long) == unchanged
+
+
+def test_what_is_a_short_text() -> None:
+    codec = server()
+    data = masked(text_frame("one") + text_frame("zwölf"), KEY)
+    assert codec.short_text(data, 0) == b"one"
+    assert codec.short_text(data, 9) == "zwölf".encode()
+    assert codec.short_text(data[:-1], 9) is None

@@ -185,6 +185,22 @@ def test_bytes_count_as_well() -> None:
     assert gauge.said == ["full", "room", "full", "room"]
 
 
+def test_bytes_that_the_number_of_items_limits_do_not_count() -> None:
+    gauge = Gauge(VirtualRuntime(), limit=10, byte_limit=100)
+    for _ in range(9):
+        gauge.mailbox.post(0, 9)
+    assert gauge.said == []
+    gauge.mailbox.post(0, 9)
+    assert gauge.said == ["full"]
+
+    other = Gauge(VirtualRuntime(), limit=10, byte_limit=100)
+    for _ in range(5):
+        other.mailbox.post(0, 19)
+        assert other.said == []
+    other.mailbox.post(0, 10)
+    assert other.said == ["full"]
+
+
 def test_a_worker_that_empties_it_while_full_is_being_said_leads_to_room(runtime: Runtime) -> None:
     said: list[str] = []
     started, go, empty = runtime.event(), runtime.event(), runtime.event()

@@ -1,0 +1,114 @@
+"""What many clients send in the same moment is read together, and taken as if each had been alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.promises.client import Client
+from tests.support.io_uring import needs_io_uring
+from tests.support.served import Served
+from tests.support.served import served
+from tests.support.timing import scaled
+from tests.support.wire import BINARY
+from tests.support.wire import CLOSE
+from tests.support.wire import PING
+from tests.support.wire import TEXT
+from tests.support.wire import Closed
+from tests.support.wire import frame
+
+PLACEHOLDER = '{"_placeholder":true,"num":0}'
+
+
+def text(message: str) -> bytes:
+    return frame(TEXT, message.encode())
+
+
+ONE = text('421["echo","one"]')
+FRAGMENTED = bytes((0x01,)) + text('421["echo",')[1:] + bytes((0x80,)) + text('"one"]')[1:]
+
+# What a client sends in one piece, and what comes back.
+KINDS: dict[str, tuple[bytes, list[Any]]] = {
+    "an event": (ONE, ['431["one"]']),
+    "two events": (ONE + text('422["echo",2]'), ['431["one"]', "432[2]"]),
+    "not ASCII": (text('421["echo","ä€😀"]'), ['431["ä€😀"]']),
+    "leading zeros": (text('42007["echo",1]'), ["437[1]"]),
+    "no answer wanted": (text('42["echo",1]') + ONE, ['431["one"]']),
+    "long": (text(f'421["echo","{"x" * 200}"]') + text('422["echo",2]'), [f'431["{"x" * 200}"]', "432[2]"]),
+    "longer than a read": (text(f'421["echo","{"x" * 50_000}"]') + ONE, [f'431["{"x" * 50_000}"]', '431["one"]']),
+    "in fragments": (FRAGMENTED + text('422["echo",2]'), ['431["one"]', "432[2]"]),
+    "an attachment": (
+        text(f'451-1["echo",{PLACEHOLDER}]') + frame(BINARY, b"abc") + text('422["echo",2]'),
+        [f"461-1[{PLACEHOLDER}]", b"abc", "432[2]"],
+    ),
+    "an event instead of an attachment": (ONE + text(f'451-2["echo",{PLACEHOLDER}]') + ONE, [Closed(None)]),
+    "a ping between": (ONE + frame(PING, b"") + text('422["echo",2]'), ['431["one"]', "432[2]"]),
+    "a close frame behind": (ONE + frame(CLOSE, b"\x03\xe8"), [Closed(1000)]),
+    "no UTF-8": (frame(TEXT, b'421["echo","\xff"]'), [Closed(1007)]),
+    "no UTF-8 behind an event": (ONE + frame(TEXT, b"4\xff"), [Closed(1007)]),
+    "no packet": (text("4"), [Closed(None)]),
+    "no event": (text('42["connect"]'), [Closed(None)]),
+    "a namespace that was not joined": (text('42/other,1["echo",1]'), [Closed(None)]),
+    "an own event": (text('421["own",1]') + text('422["echo",2]'), ['431["own",1]', "432[2]"]),
+    "two handlers": (text('421["both",1]'), ["431[1]"]),
+    "a handler with ack": (text('421["ack",1]'), ["431[1,1]"]),
+    "too few arguments": (text('421["ack"]') + text('422["echo",2]'), ["432[2]"]),
+    "a failure": (text('421["fail"]') + text('422["echo",2]'), ["432[2]"]),
+    "what must be walked": (text('421["walk"]'), [f"461-1[{PLACEHOLDER}]", b"abc"]),
+    "behind a goodbye": (text("41") + ONE, [Closed(None)]),
+}
+
+
+def serve(io: Any) -> None:
+    @io.on("connection")
+    def connected(socket: Any) -> None:
+        socket.on("own", lambda value: ("own", value))
+        socket.on("both", lambda value: None)
+
+    io.on("echo", lambda socket, value: value)
+    io.on("both", lambda socket, value: value)
+    io.on("walk", lambda socket: b"abc")
+
+    @io.on("ack")
+    def ack(socket: Any, value: object, ack: Any) -> None:
+        ack(value, value)
+
+    @io.on("fail")
+    def fail(socket: Any) -> None:
+        raise ValueError("as asked for")
+
+
+def together(running: Served, pieces: list[tuple[Client, bytes]]) -> None:
+    """Have all send while the I/O thread does not look."""
+    runtime = running.io.engine.runtime
+    done = runtime.event()
+
+    def send() -> None:
+        for client, data in pieces:
+            client.wire.send(data)
+        done.set()
+
+    runtime.call_soon(send)
+    assert done.wait(scaled(10))
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("io_uring", [pytest.param(True, marks=needs_io_uring), False])
+@pytest.mark.parametrize("alone", [True, False])
+def test_everybody_gets_what_he_asked_for(
+    runtime: str, io_uring: bool, debug: bool, alone: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG" if debug else "INFO", "socketio_sync")
+    with served(runtime, io_uring=io_uring) as running:
+        serve(running.io)
+        clients = [Client(running.port) for _ in KINDS]
+        pieces = [(client, data) for client, (data, _) in zip(clients, KINDS.values(), strict=True)]
+        for crowd in [[piece] for piece in pieces] if alone else [pieces]:
+            together(running, crowd)
+        for client, (kind, (_, expected)) in zip(clients, KINDS.items(), strict=True):
+            received = [client.next() for _ in expected]
+            assert received == expected, kind
+            client.close()
+    assert caplog.text.count("Traceback") == 1  # the handler's
+    assert ("received from" in caplog.text) == debug
