@@ -25,6 +25,10 @@ def bench_receive_text(benchmark: Benchmark) -> None:
     benchmark(WebSocketCodec(max_message_size=LIMIT).receive, masked(text_frame(TEXT)))
 
 
+def bench_short_text(benchmark: Benchmark) -> None:
+    benchmark(WebSocketCodec(max_message_size=LIMIT).short_text, masked(text_frame(TEXT)), 0)
+
+
 def bench_receive_300_texts_at_once(benchmark: Benchmark) -> None:
     benchmark(WebSocketCodec(max_message_size=LIMIT).receive, masked(text_frame(TEXT)) * 300)
 

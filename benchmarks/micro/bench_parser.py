@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from socketio_sync.protocol.engineio_packet import EncodedPacket
+from socketio_sync.protocol.plain import plain_answer
+from socketio_sync.protocol.plain import plain_event
 from socketio_sync.protocol.socketio_packet import ACK
 from socketio_sync.protocol.socketio_packet import EVENT
 from socketio_sync.protocol.socketio_packet import Packet
@@ -57,3 +59,11 @@ def bench_encode(benchmark: Benchmark, packet: Packet) -> None:
 def bench_encode_and_frame(benchmark: Benchmark, packet: Packet) -> None:
     parser = DefaultParser()
     benchmark(lambda: EncodedPacket(parser.encode(packet)).websocket_frames())
+
+
+def bench_plain_event(benchmark: Benchmark) -> None:
+    benchmark(plain_event, b"4" + TEXTS["event with ack"].encode())
+
+
+def bench_plain_answer(benchmark: Benchmark) -> None:
+    benchmark(plain_answer, "/", b"12", PACKETS["ack"].data)
