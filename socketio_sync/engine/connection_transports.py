@@ -35,11 +35,7 @@ class TransportSide(ConnectionCore):
     def receive_text(self, text: str) -> None:
         """One text packet of the WebSocket transport."""
         if text[:1] == "4":
-            session = self.session
-            if session.life is sessions.OPEN and not session.awaiting_pong and self.events is None:
-                self.receiver.on_message(text[1:])  # the hot path: receive_message with nothing else to do
-            else:
-                self.receive_message(text[1:])
+            self.receive_message(text[1:])
         elif text[:1] == "b":
             self.receive_base64(text)
         else:

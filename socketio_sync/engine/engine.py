@@ -20,6 +20,7 @@ from socketio_sync.engine.dispatch import open_packet_of
 from socketio_sync.engine.handler import NOBODY
 from socketio_sync.engine.handler import EngineHandler
 from socketio_sync.engine.handler import Receiver
+from socketio_sync.engine.handler import give_each
 from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
 from socketio_sync.engine.http import Unavailable
@@ -85,6 +86,7 @@ class Engine:
         self.closing = False
         self.held: HeldRequests
         self._handler: EngineHandler = handler if handler is not None else _RawHandler(self)
+        self._on_messages: Callable[..., None] = getattr(handler, "on_messages", give_each)
         self._runtime: Runtime | None = None
         self._middlewares: tuple[Handler, ...] = ()
         self._hooks: dict[str, tuple[Handler, ...]] = {}
@@ -182,7 +184,7 @@ class Engine:
 
     def _take_input(self, came: Iterator[Input]) -> None:
         """What was read for many sockets in one go."""
-        self._handler.on_messages(messages(came))
+        self._on_messages(messages(came))
 
     def begin_anew(self) -> None:
         """Be as before the start: in a forked child, since the parent's clients are the parent's, and after a test."""
@@ -377,10 +379,6 @@ class _RawHandler:
         for handler in self._engine.connection_handlers:
             events.post_call(handler, connection)
         return NOBODY
-
-    def on_messages(self, messages: Iterator[tuple[Receiver, bytes]]) -> None:
-        for receiver, packet in messages:
-            receiver.on_message(packet[1:].decode())
 
 
 def _call_hook(hook: Handler, *args: Any) -> None:

@@ -137,20 +137,23 @@ def messages(came: Iterable[Input]) -> Iterator[tuple[Receiver, bytes]]:
         if transport.__class__ is not WebSocketTransport or data.__class__ is not bytes or not data or channel.gone:
             channel.on_read(data)
             continue
-        connection = transport.connection
-        session = connection.session
-        position = 0
-        while (
-            (packet := transport.codec.short_text(data, position)) is not None and packet[:1] == b"4"
-            and session.life is OPEN and not session.awaiting_pong
-            and connection.events is None and connection.websocket is transport
-        ):  # fmt: skip
-            yield connection.receiver, packet
-            position += len(packet) + 6
-            if position == len(data):
-                break
-        else:
-            channel.on_read(data[position:])
+        try:
+            connection = transport.connection
+            session = connection.session
+            position = 0
+            while (
+                (packet := transport.codec.short_text(data, position)) is not None and packet[:1] == b"4"
+                and session.life is OPEN and not session.awaiting_pong
+                and connection.events is None and connection.websocket is transport
+            ):  # fmt: skip
+                yield connection.receiver, packet
+                position += len(packet) + 6
+                if position == len(data):
+                    break
+            else:
+                channel.on_read(data[position:])
+        except Exception as error:
+            channel.failed(error)
 
 
 def make_codec(engine: Engine, request: Request) -> tuple[WebSocketCodec, list[tuple[str, str]], bool]:

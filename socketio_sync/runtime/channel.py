@@ -562,7 +562,7 @@ def read_together(
         came = zip(crowd, ring.received(), strict=False)
         try:
             _give(take, came)
-        finally:  # one failed, or Ctrl-C met it: the others hear later what was read
+        finally:  # Ctrl-C met one of them: the others hear later what was read
             for channel, result in came:
                 channel._runtime.call_soon(channel.on_read, result)
     return others
@@ -573,6 +573,7 @@ def _give(take: Callable[[Iterator[Input]], object], came: Iterator[Input]) -> N
         take(came)
     except Exception:
         logger.exception("what was read could not be given to %r", take)
+        take_each(came)
 
 
 def _read_in_turn(channels: Iterable[Channel]) -> Iterator[Input]:

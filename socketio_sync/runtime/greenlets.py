@@ -162,6 +162,7 @@ class _Worker:
             self.job = job = ready.popleft()
             if job.slow:
                 runtime.send_gathered()
+                before = now()
             try:  # as run_job does, without its frame
                 judged = job.run()
             except Exception:
@@ -172,6 +173,7 @@ class _Worker:
                 job.slow = after - before > GATHER_SECONDS
             if after > send_at:
                 runtime.send_gathered()
+                after = now()
                 send_at = after + GATHER_SECONDS
                 if after > runtime._until:
                     break
@@ -331,7 +333,7 @@ class GeventRuntime(Runtime):
             # A poller of our own, which the loop watches as one descriptor: all that is ready is read in one callback.
             self._poller = Poller(self.take_input, self.rings)
             self._poller_watcher = self._loop.io(self._poller.fileno(), 1)
-            self._poller_watcher.start(self._serve)
+            self._watch_poller()
         self._poller.watch(channel, interest)
         if not self._poller:
             self._close_poller()
@@ -344,8 +346,15 @@ class GeventRuntime(Runtime):
         self._pump_coming = True
         try:
             poller.serve(poller.poll(0))
+        except BaseException:  # gevent stops a watcher behind this; and who catches Ctrl-C may go on
+            self._loop.run_callback(self._watch_poller)
+            raise
         finally:  # also when Ctrl-C came just now: without a pump no job would run any more
             self._pump()
+
+    def _watch_poller(self) -> None:
+        if self._poller_watcher is not None and not self._poller_watcher.active:
+            self._poller_watcher.start(self._serve)
 
     def _close_poller(self) -> None:
         if self._poller is not None:
@@ -408,6 +417,8 @@ class GeventRuntime(Runtime):
         self._set_wake_up()
 
     def _after_fork(self) -> None:
+        if self.hub.loop is None:  # its thread has ended, and the loop with it
+            return
         self._close_poller()
         if self._wake_up is not None:
             self._wake_up.stop()

@@ -11,6 +11,7 @@ from .base import GATHER_SECONDS
 from .base import Job
 from .base import Label
 from .base import Runtime
+from .base import label_text
 
 T = TypeVar("T")
 
@@ -107,7 +108,7 @@ class Mailbox(Job, Generic[T]):
     def close(self) -> None:
         """Handle nothing more, and forget whose it is, lest a mailbox and its owner keep each other alive."""
         self._handle = _ignore
-        self.label = ""
+        self.label = label_text(self)
 
     def _begin(self) -> None:
         """Have a worker handle what waits, if none does.
@@ -128,7 +129,9 @@ class Mailbox(Job, Generic[T]):
             if len(items) > 1:
                 self._run_many()
                 return True
-            item: Any = items.pop(0)  # it is there still: only this worker takes
+            if not items:  # the last run took it, between the post and the post's look for the turn
+                return False
+            item: Any = items.pop(0)
             if item.__class__ is _Large:
                 item = self._unwrapped(item)
             if self._full:

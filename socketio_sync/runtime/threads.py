@@ -218,8 +218,8 @@ class ThreadRuntime(Runtime):
             self._awake = False  # from here on a newcomer sends a byte
             ready = poller.poll(self._patience())
             self._awake = True
-            until = self.now() + BUDGET
             poller.serve(ready)
+            until = self.now() + BUDGET
             if self._ready and not self._run_ready(worker, until):
                 return False
             self._make_calls()
@@ -245,6 +245,7 @@ class ThreadRuntime(Runtime):
             worker.job = job = ready.popleft()  # before the deputy may hand out what is there
             if job.slow:
                 self.send_gathered()
+                before = now()
             deputy.begin_job()
             if deputy.gone and deputy.end_job():
                 ready.appendleft(job)
@@ -255,12 +256,13 @@ class ThreadRuntime(Runtime):
                 job.slow = after - before > GATHER_SECONDS
             if not deputy.end_job():
                 return False
-            before = after
             if after > send_at:
                 self.send_gathered()
+                after = now()
                 send_at = after + GATHER_SECONDS
                 if after > until:
                     break
+            before = after
         self._io_ident, self.gatherer = worker.ident, 0
         self.send_gathered()
         self._pool.leave(worker)

@@ -56,7 +56,7 @@ def on_messages(messages: Iterator[tuple[Receiver, bytes]]) -> None:
                 and not socket.chain[0].any_loose and (len(socket.chain) == 1 or not socket.any_loose)
                 and (event := plain_event(packet)) is not None
             ):  # fmt: skip
-                socket.mailbox.post(event)
+                socket.mailbox.post(event, len(packet))
             else:
                 client.on_message(packet[1:].decode())
         except Exception as error:

@@ -171,3 +171,30 @@ def test_a_listener_may_take_less_than_there_is(runtime: str) -> None:
         server.connection().on("close", lambda reason: reasons.append(reason))
         wire.close_frame(1000)
         until(lambda: reasons == ["transport close"])
+
+
+class Echo:
+    """What somebody else builds on the engine."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def on_message(self, data: str | bytes) -> None:
+        self._connection.send(data)
+
+    def on_close(self, reason: str, details: object) -> None:
+        pass
+
+
+class EchoHandler:
+    def on_connection(self, connection: Connection) -> Echo:
+        return Echo(connection)
+
+
+def test_a_handler_of_somebody_else(runtime: str) -> None:
+    with served(runtime, handler=EchoHandler()) as server:
+        wire = server.websocket()
+        wire.send_text("4" + "short")
+        wire.send_binary(b"binary")
+        wire.send_text("4" + "long" * 100)
+        assert [wire.receive() for _ in range(3)] == ["4short", b"binary", "4" + "long" * 100]

@@ -5,6 +5,7 @@ import socket
 import weakref
 from collections.abc import Callable
 from collections.abc import Iterator
+from functools import partial
 from threading import Barrier
 from threading import Thread
 from typing import Any
@@ -396,3 +397,44 @@ def test_a_failure_amid_a_crowd_keeps_nothing_back(
         received += pair.peer.recv(10)
     assert received == b"0123"
     assert "as asked for" in caplog.text
+
+
+def test_what_was_slow_once_is_quick_again(runtime: Runtime) -> None:
+    mailbox = Mailbox(runtime, partial(spin, runtime))
+    slow = []
+    for seconds in (0.002, 0, 0):
+        run_in_io_thread(runtime, lambda: mailbox.post(seconds))  # noqa: B023
+        slow.append(mailbox.slow)
+    assert slow == [True, False, False]
+
+
+def test_a_turn_that_comes_too_late_finds_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    runtime = VirtualRuntime()
+    handled: list[int] = []
+    mailbox = Mailbox(runtime, handled.append)
+    mailbox._turn.pop()
+    runtime.enqueue(mailbox)
+    mailbox.post(1)
+    runtime.run_until_idle()
+    assert handled == [1]
+    mailbox._turn.pop()
+    runtime.enqueue(mailbox)
+    runtime.run_until_idle()
+    mailbox.post(2)
+    runtime.run_until_idle()
+    assert handled == [1, 2]
+    assert caplog.text == ""
+
+
+def test_the_log_names_what_failed_last(caplog: pytest.LogCaptureFixture) -> None:
+    runtime = VirtualRuntime()
+
+    def fail(item: int) -> None:
+        mailbox.close()
+        raise ValueError("as asked for")
+
+    mailbox = Mailbox(runtime, fail, label=lambda: "the last one")
+    mailbox.post(1)
+    runtime.run_until_idle()
+    assert "a job failed: the last one" in caplog.text
+    assert mailbox.label == "the last one"

@@ -11,6 +11,7 @@ import pytest
 from socketio_sync.runtime import poller as pollers
 from socketio_sync.runtime.channel import READ
 from socketio_sync.runtime.channel import WRITE
+from socketio_sync.runtime.channel import Input
 from socketio_sync.runtime.channel import read_together
 from socketio_sync.runtime.channel import take_each
 from socketio_sync.runtime.poller import Poller
@@ -226,3 +227,22 @@ class TestReadingInOneCall:
         assert done.wait(scaled(5))
         for pair in crowd[2:]:
             assert pair.recorder.wait_for(1) == b"x"
+
+    def test_who_cannot_take_it_is_logged_and_each_gets_it_in_order(
+        self, pairs: list[Pair], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def take(came: Iterator[Input]) -> None:
+            for channel, result in came:
+                channel.on_read(result)
+                if channel is pairs[2].channel:
+                    raise ValueError("as asked for")
+
+        runtime = pairs[0].runtime
+        assert isinstance(runtime, ThreadRuntime)
+        assert runtime._poller is not None
+        runtime._poller._take = take
+        for turn in range(2):
+            self.together(pairs, lambda pair: pair.peer.send(b"ab"[turn : turn + 1]))  # noqa: B023
+            for pair in pairs:
+                assert pair.recorder.wait_for(turn + 1) == b"ab"[: turn + 1]
+        assert "what was read could not be given to" in caplog.text

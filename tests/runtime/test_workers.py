@@ -484,6 +484,24 @@ def test_jobs_run_after_a_keyboard_interrupt_in_the_hub(greens: GeventRuntime) -
     pair.close()
 
 
+def test_sockets_are_read_after_a_keyboard_interrupt_in_the_hub(greens: GeventRuntime) -> None:
+    pair, other = Pair(greens), Pair(greens)
+
+    def interrupt(data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    pair.recorder.on_data = interrupt  # type: ignore[method-assign]
+    for each in (pair, other):
+        each.channel.start()
+    pair.peer.send(b"x")
+    with pytest.raises(KeyboardInterrupt):
+        greens.sleep(scaled(5))
+    other.peer.send(b"y")
+    assert other.recorder.wait_for(1) == b"y"
+    for each in (pair, other):
+        each.close()
+
+
 def test_jobs_run_after_a_keyboard_interrupt_between_jobs(
     greens: GeventRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
