@@ -101,6 +101,16 @@ class DisconnectDetails:
         return f"<DisconnectDetails {self.description!r} code={self.code} error={self.error!r}>"
 
 
+def without_frames(error: BaseException | None) -> BaseException | None:
+    """The same exception for who keeps it: its tracebacks would keep alive what all functions beneath were at."""
+    met: list[BaseException] = []
+    while error is not None and error not in met:
+        met.append(error)
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+    return met[0] if met else None
+
+
 class ProtocolError(Exception):
     """The peer broke the protocol. Internal: the shell turns it into a close with the reference's reason."""
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from socketio_sync.engine.handler import NOBODY
 from socketio_sync.exceptions import DisconnectDetails
+from socketio_sync.exceptions import without_frames
 from socketio_sync.protocol import engineio_packet as packets
 from socketio_sync.protocol import engineio_session as sessions
 from socketio_sync.protocol.engineio_packet import EncodedPacket
@@ -193,8 +194,13 @@ class ConnectionCore(_HotConnection):
     def fail(self, reason: str, description: str | None = None, error: BaseException | None = None) -> None:
         """End the connection at once because of what the peer did; ``reason`` is the reference's string."""
         with self.lock:
-            self.end_locked(reason, DisconnectDetails(description, error=error))
+            self.end_locked(reason, DisconnectDetails(description, error=without_frames(error)))
         self.act()
+
+    def input_failed(self, error: Exception) -> None:
+        """In the I/O thread: taking its input has failed, by a fault of the program's."""
+        if (channel := self._channel) is not None:
+            channel.failed(error)
 
     def pause_reading(self) -> None:
         """Read no more from this client until ``resume_reading`` was called as often; its heartbeat deadline rests."""

@@ -7,6 +7,7 @@ import os
 import weakref
 from collections.abc import Callable
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from typing import TypeVar
 from typing import overload
@@ -20,7 +21,6 @@ from socketio_sync.engine.dispatch import open_packet_of
 from socketio_sync.engine.handler import NOBODY
 from socketio_sync.engine.handler import EngineHandler
 from socketio_sync.engine.handler import Receiver
-from socketio_sync.engine.handler import give_each
 from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
 from socketio_sync.engine.http import Unavailable
@@ -86,7 +86,7 @@ class Engine:
         self.closing = False
         self.held: HeldRequests
         self._handler: EngineHandler = handler if handler is not None else _RawHandler(self)
-        self._on_messages: Callable[..., None] = getattr(handler, "on_messages", give_each)
+        self._on_messages: Callable[..., None] | None = getattr(handler, "on_messages", None)
         self._runtime: Runtime | None = None
         self._middlewares: tuple[Handler, ...] = ()
         self._hooks: dict[str, tuple[Handler, ...]] = {}
@@ -177,14 +177,11 @@ class Engine:
                     )
                 self.held = HeldRequests(runtime.lock())
                 runtime.on_stall = self._stalled
-                runtime.take_input = self._take_input
+                if self._on_messages is not None:
+                    runtime.take_input = partial(_take_input, self._on_messages)
                 self._runtime = runtime
                 _started.add(self)
             return self._runtime
-
-    def _take_input(self, came: Iterator[Input]) -> None:
-        """What was read for many sockets in one go."""
-        self._on_messages(messages(came))
 
     def begin_anew(self) -> None:
         """Be as before the start: in a forked child, since the parent's clients are the parent's, and after a test."""
@@ -379,6 +376,11 @@ class _RawHandler:
         for handler in self._engine.connection_handlers:
             events.post_call(handler, connection)
         return NOBODY
+
+
+def _take_input(on_messages: Callable[[Iterator[tuple[Receiver, bytes]]], None], came: Iterator[Input]) -> None:
+    """What was read for many sockets in one go."""
+    on_messages(messages(came))
 
 
 def _call_hook(hook: Handler, *args: Any) -> None:

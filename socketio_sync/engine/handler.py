@@ -40,12 +40,12 @@ class EngineHandler(Protocol):
     def on_connection(self, connection: Connection) -> Receiver:
         """A handshake succeeded; nothing was read from the connection yet."""
 
-    # It may have one method more, for when a call for each message is too slow. As ``give_each``, which takes its place
-    # where there is none, it is called in the I/O thread; and no exception may come out of it.
-    # def on_messages(self, messages: Iterator[tuple[Receiver, bytes]]) -> None: ...
 
+class CrowdHandler(EngineHandler, Protocol):
+    """The same, for when a call for each message is too slow."""
 
-def give_each(messages: Iterator[tuple[Receiver, bytes]]) -> None:
-    """Short texts came for many receivers, in UTF-8, each behind the digit of its packet's type."""
-    for receiver, packet in messages:
-        receiver.on_message(packet[1:].decode())
+    def on_messages(self, messages: Iterator[tuple[Receiver, bytes]]) -> None:
+        """Short texts came for many receivers, in UTF-8, each behind the digit of its packet's type (I/O thread).
+
+        It has to be as if each ``on_message`` was called, and no exception may come out of it.
+        """

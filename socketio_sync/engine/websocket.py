@@ -13,6 +13,7 @@ from socketio_sync.engine.connection import Connection
 from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
 from socketio_sync.exceptions import DisconnectDetails
+from socketio_sync.exceptions import without_frames
 from socketio_sync.protocol.engineio_packet import EncodedPacket
 from socketio_sync.protocol.engineio_session import OPEN
 from socketio_sync.protocol.websocket import Close
@@ -94,7 +95,7 @@ class WebSocketTransport:
         if error is None:
             self._lost("transport close", None, None)
         else:
-            self._lost("transport error", DisconnectDetails("websocket error", error=error), None)
+            self._lost("transport error", DisconnectDetails("websocket error", error=without_frames(error)), None)
 
     def on_drained(self) -> None:
         """All that waited is written."""

@@ -16,12 +16,13 @@ from socketio_sync.protocol.websocket import LONGEST_SHORT
 from socketio_sync.protocol.websocket import SHORT_HEADERS
 from socketio_sync.protocol.websocket import utf8_frame
 
-PlainEvent = tuple[list[Any], bytes]
-"""Name and arguments, and the digits of the id by which an answer is asked for, if there is one."""
+PlainEvent = tuple[list[Any], bytes | None]
+"""Name and arguments, and the digits of the id by which an answer is asked for."""
 
 _FIRST_DIGIT = len("42")
 _LAST_BRACKET = _FIRST_DIGIT + MAX_ID_DIGITS + 1
 _ZERO = ord("0")
+_LONG_HEADERS = {126: 4, 127: 10}  # bytes of a frame's header, by its first length (RFC 6455, 5.2)
 
 
 def plain_event(packet: bytes) -> PlainEvent | None:
@@ -38,7 +39,7 @@ def plain_event(packet: bytes) -> PlainEvent | None:
         return None
     if not data or data[0].__class__ is not str or data[0] in RESERVED_EVENTS:
         return None
-    return data, digits
+    return data, digits or None
 
 
 def plain_answer(nsp: str, digits: bytes, args: tuple[Any, ...]) -> bytes | None:
@@ -49,3 +50,9 @@ def plain_answer(nsp: str, digits: bytes, args: tuple[Any, ...]) -> bytes | None
     payload = b"43" + digits + text if nsp == "/" else b"43%b,%b%b" % (nsp.encode(), digits, text)
     length = len(payload)
     return SHORT_HEADERS[length] + payload if length <= LONGEST_SHORT else utf8_frame(payload)
+
+
+def text_of(frame: bytes) -> str:
+    """What ``plain_answer`` has framed, without the packet's type: for a client that takes no such frame now."""
+    head = _LONG_HEADERS.get(frame[1], 2)
+    return frame[head + 1 :].decode()

@@ -21,7 +21,7 @@ from socketio_sync.protocol.socketio_packet import DISCONNECT
 from socketio_sync.protocol.socketio_packet import EVENT
 from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.protocol.socketio_packet import shown
-from socketio_sync.protocol.socketio_parser import Decoder
+from socketio_sync.protocol.socketio_parser import DefaultParser
 from socketio_sync.server.socket import Socket
 
 if TYPE_CHECKING:
@@ -53,15 +53,14 @@ def on_messages(messages: Iterator[tuple[Receiver, bytes]]) -> None:
         try:
             if (
                 (socket := client.plain_socket) is not None and not client._size and not debug
-                and not socket.chain[0].any_loose and (len(socket.chain) == 1 or not socket.any_loose)
+                and not socket.chain[0].any_loose and (len(socket.chain) == 1 or not socket._any_loose)
                 and (event := plain_event(packet)) is not None
             ):  # fmt: skip
-                socket.mailbox.post(event, len(packet))
+                socket._mailbox.post(event, len(packet))
             else:
                 client.on_message(packet[1:].decode())
         except Exception as error:
-            log.exception("a message was not taken: %r", client)
-            client.connection.fail("transport error", f"internal error: {error!r}", error)
+            client.connection.input_failed(error)
 
 
 class ClientConnection:
@@ -91,7 +90,7 @@ class ClientConnection:
         self._protocol = connection.protocol
         # By namespace; also those that are not accepted yet. Changed under the connection's lock.
         self.sockets: dict[str, Socket] = {}
-        # That of "/", while it takes events and plain_event does what the decoder does with those. Under the same lock.
+        # That of "/", while it takes events, if plain_event does what the parser does. Changed under the same lock.
         self.plain_socket: SocketLife | None = None
         self._mux = Mux(options.max_namespaces)
         self._decoder = server.parser.decoder(options.max_attachments)
@@ -201,7 +200,7 @@ class ClientConnection:
 
     def ready_locked(self, socket: SocketLife) -> None:
         """The socket of this namespace takes events from now on (the connection's lock is held)."""
-        if socket.name == "/" and self._decoder.__class__ is Decoder:
+        if socket.name == "/" and self.server.parser.__class__ is DefaultParser:
             self.plain_socket = socket
 
     def left_locked(self, socket: SocketLife, by_client: bool) -> None:

@@ -116,19 +116,20 @@ def run_life_cycle(socket: SocketLife, chain: tuple[Listeners, ...], event: str,
 def handle_item(socket: SocketLife, item: Any) -> None:
     """What is done with an item of a socket's mailbox: a plain event, another packet, or a job.
 
-    Measured: this runs for every event. Most are plain ones (``protocol/plain.py``) for the namespace's only handler of
-    that name, whose answer is plain as well: for these the calls stand here, without what few need. A plain event comes
-    only while nobody wants to see what comes and goes in the log.
+    Measured: this runs for every event. Most are plain ones (``protocol/plain.py``) for the only handler of that name,
+    whose answer is plain as well: for these the calls stand here, without what few need. When a plain event came,
+    nobody wanted to see in the log what comes and goes.
     """
     plain = item.__class__ is tuple
-    if not plain:
-        if item.__class__ is not Packet:
-            item()
-            return None
-        if not socket.ready:
-            return None
-        item = list(item.data), b"" if item.id is None else b"%d" % item.id
-    data, digits = item
+    if plain:
+        data, id = item  # the digits of the id
+    elif item.__class__ is not Packet:
+        item()
+        return
+    elif socket._ready:
+        data, id = list(item.data), item.id  # of a user's parser it may be any sequence, and any id
+    else:
+        return
     socket.running = event = data[0]
     chain = socket.chain
     listeners = chain[0] if len(chain) == 1 else _whose(chain, event)
@@ -138,7 +139,8 @@ def handle_item(socket: SocketLife, item: Any) -> None:
         handler is None or listeners.any or socket.middlewares or socket.server.wrappers
         or handler.least > count or (handler.most is not None and handler.most < count)
     ):  # fmt: skip
-        return _handle_anyhow(socket, data, int(digits) if digits else None, chain)
+        _handle_anyhow(socket, data, int(id) if plain and id is not None else id, chain)
+        return
     if listeners.takes_socket:
         data[0] = socket  # in the place of the name: what the handler is called with needs no copy
     else:
@@ -147,16 +149,15 @@ def handle_item(socket: SocketLife, item: Any) -> None:
         value = Context().run(handler.function, *data)
     except socket.conn.runtime.failures as error:
         value = report(socket.nsp, error, socket, event, tuple(data[1:] if listeners.takes_socket else data))
-        if digits:
-            _answer(socket, int(digits), event, None, value, False)
-        return None
-    if not digits:
-        return None
-    if plain and value.__class__ in _ONE_VALUE and socket.answers_plainly:
-        frame = plain_answer(socket.name, digits, (value,))
-        if frame is not None and socket.conn.plain_channel.offer(frame):
-            return None
-    return _answer(socket, int(digits), event, value, None, True)
+        if id is not None:
+            _answer(socket, int(id) if plain else id, event, None, value, False)
+        return
+    if id is None:
+        return
+    if plain and value.__class__ in _ONE_VALUE and (frame := plain_answer("/", id, (value,))) is not None:
+        socket.send_frame(frame)
+    else:
+        _answer(socket, int(id) if plain else id, event, value, None, True)
 
 
 def _whose(chain: tuple[Listeners, ...], event: str) -> Listeners:

@@ -21,6 +21,7 @@ from socketio_sync.protocol.acks import PendingAck
 from socketio_sync.protocol.acks import PendingAcks
 from socketio_sync.protocol.engineio_packet import EncodedPacket
 from socketio_sync.protocol.plain import plain_answer
+from socketio_sync.protocol.plain import text_of
 from socketio_sync.protocol.socketio_packet import ACK
 from socketio_sync.protocol.socketio_packet import Packet
 from socketio_sync.protocol.socketio_packet import shown
@@ -96,9 +97,6 @@ class SocketLife(_HotSocket):
         position: where the namespace's stream of packets stood when this session began; for recovery.
         middlewares: what ``socket.use`` registered.
         running: the event whose handler was called last, for the warning that names who holds the threads.
-        ready: whether its connection handlers have returned, and well: else no event is handled.
-        mailbox: of all that is done for it, one after the other.
-        answers_plainly: whether ``plain_answer`` does what is to be done now to encode an answer.
         has_outgoing: whether anybody ever looked at what is emitted to this socket.
     """
 
@@ -112,21 +110,20 @@ class SocketLife(_HotSocket):
         "_issued",
         "_last_rooms",
         "_loose",
+        "_mailbox",
         "_own_listeners",
+        "_ready",
         "_reason",
-        "answers_plainly",
         "auth",
         "chain",
         "client",
         "data",
         "id",
-        "mailbox",
         "middlewares",
         "name",
         "nsp",
         "pid",
         "position",
-        "ready",
         "recovered",
         "running",
         "server",
@@ -156,11 +153,11 @@ class SocketLife(_HotSocket):
         self.middlewares: tuple[Handler, ...] = ()
         self._issued = conn.runtime.wall_time()
         self._state = CONNECTING
-        self.ready = False
+        # Whether the connection handlers have returned, and well: else no event is handled.
+        self._ready = False
         # What is to be sent behind the CONNECT reply; None once it was. And the rooms to be joined on acceptance. Both
         # are guarded by the connection's lock.
         self._held: list[EncodedPacket] | None = []
-        self.answers_plainly = False
         self._early_rooms = _NO_ROOMS
         self._last_rooms = _NO_ROOMS
         self._reason = ""
@@ -169,7 +166,7 @@ class SocketLife(_HotSocket):
         self._acks: PendingAcks | None = None
         self._closes_behind = False
         self._loose = 0  # events that run beside the queue
-        self.mailbox: Mailbox[Any] = Mailbox(
+        self._mailbox: Mailbox[Any] = Mailbox(
             conn.runtime,
             self._handle,
             limit=options.max_pending_events,
@@ -190,7 +187,7 @@ class SocketLife(_HotSocket):
         return self._state is GONE
 
     @property
-    def any_loose(self) -> bool:
+    def _any_loose(self) -> bool:
         """Whether an event of it may have to run beside the queue."""
         return any([listeners.any_loose for listeners in self.chain])
 
@@ -198,17 +195,17 @@ class SocketLife(_HotSocket):
 
     def start(self) -> None:
         """Begin to join: the first job of the mailbox."""
-        self.mailbox.post(self._join)
+        self._mailbox.post(self._join)
 
     def receive_event(self, packet: Packet, size: int) -> None:
         """An event of the client: into the queue, or beside it."""
-        if not self.ready:
-            self.mailbox.post(partial(self._handle_early, packet), size)
+        if not self._ready:
+            self._mailbox.post(partial(self._handle_early, packet), size)
             return
-        if self.any_loose and self._is_loose(packet):
+        if self._any_loose and self._is_loose(packet):
             self._start_loose(packet)
         else:
-            self.mailbox.post(packet, size)
+            self._mailbox.post(packet, size)
 
     def receive_ack(self, packet: Packet, size: int) -> None:
         """An answer of the client: given at once, or kept while an event that came before it may be about to ask."""
@@ -217,7 +214,7 @@ class SocketLife(_HotSocket):
             return
         acks = self._pending_acks()
         if not acks.keep(ack_id, packet.data):
-            self.mailbox.post(partial(self._forget_answer, acks, ack_id), size)
+            self._mailbox.post(partial(self._forget_answer, acks, ack_id), size)
 
     def _forget_answer(self, acks: PendingAcks, ack_id: int) -> None:
         if acks.forget(ack_id):
@@ -234,7 +231,6 @@ class SocketLife(_HotSocket):
                 return False
             accepted = self._state is CONNECTED
             self._state = GONE
-            self.answers_plainly = False
             self._reason = reason
             self._details = details
             if not accepted:
@@ -250,7 +246,7 @@ class SocketLife(_HotSocket):
             for entry in self._acks.close():
                 entry.on_gone()
         if accepted:
-            self.mailbox.post(partial(self._run_disconnect, rooms))
+            self._mailbox.post(partial(self._run_disconnect, rooms))
         return True
 
     def disconnect(self, close: bool = False) -> None:
@@ -263,7 +259,7 @@ class SocketLife(_HotSocket):
 
     def _handle_early(self, packet: Packet) -> None:
         """An event that came before the connection handlers had returned."""
-        if self.ready and self._is_loose(packet):
+        if self._ready and self._is_loose(packet):
             self._start_loose(packet)
         else:
             self._handle(packet)
@@ -284,7 +280,7 @@ class SocketLife(_HotSocket):
             raise
         finally:
             with self.conn.lock:
-                self.ready = well
+                self._ready = well
                 if well and self._state is CONNECTED:
                     self.client.ready_locked(self)
             if not accepted:
@@ -310,7 +306,7 @@ class SocketLife(_HotSocket):
         if nsp is not None:
             self.server.leave(nsp)
         self.client.finished()
-        self.mailbox.close()
+        self._mailbox.close()
 
     def _is_loose(self, packet: Packet) -> bool:
         """Whether all handlers of the event are to run beside the queue."""
@@ -375,7 +371,6 @@ class SocketLife(_HotSocket):
             with self.conn.lock:
                 batch = self._held or []
                 self._held = [] if batch else None
-                self.answers_plainly = not batch and self._state is CONNECTED and self.nsp.has_default_parser
         if self._closes_behind:
             self.conn.close("forced close")
 
@@ -410,19 +405,25 @@ class SocketLife(_HotSocket):
             TypeError, ValueError: an argument cannot be sent; the turn is not taken.
         """
         nsp = self.nsp
-        frame = encoded = None
-        if self.answers_plainly and not log.isEnabledFor(logging.DEBUG):
-            frame = plain_answer(nsp.name, b"%d" % id, args)
-        if frame is None:
-            encoded = nsp.encode(Packet(ACK, nsp.name, args, id))
+        frame = plain_answer(nsp.name, b"%d" % id, args) if nsp.has_default_parser and id.__class__ is int else None
+        encoded = nsp.encode(Packet(ACK, nsp.name, args, id)) if frame is None else None
         if turns is not None:
             try:
                 turns.pop()
             except IndexError:
                 return False
-        if frame is not None and self.conn.plain_channel.offer(frame):
+        if encoded is not None:
+            return self.send_encoded(encoded)
+        assert frame is not None
+        if log.isEnabledFor(logging.DEBUG):
+            return self.send_encoded(EncodedPacket((text_of(frame),)))
+        return self.send_frame(frame)
+
+    def send_frame(self, frame: bytes) -> bool:
+        """Send what ``plain_answer`` has made. False if it was dropped."""
+        if self._held is None and self._state is CONNECTED and self.conn.plain_channel.offer(frame):
             return True
-        return self.send_encoded(encoded or nsp.encode(Packet(ACK, nsp.name, args, id)))
+        return self.send_encoded(EncodedPacket((text_of(frame),)), quiet=True)
 
     def hold_last(self, encoded: EncodedPacket) -> bool:
         """Keep the last packet back behind the CONNECT reply; False if that is out, or will never be."""

@@ -37,7 +37,7 @@ class Served:
         heard: messages that came.
     """
 
-    def __init__(self, engine: Engine, echo: bool) -> None:
+    def __init__(self, engine: Engine, echo: bool, listens: bool) -> None:
         self.engine = engine
         self.port = 0
         self._echo = echo
@@ -46,7 +46,8 @@ class Served:
         self.ended: queue.SimpleQueue[tuple[str, DisconnectDetails | None]] = queue.SimpleQueue()
         self.heard: queue.SimpleQueue[str | bytes] = queue.SimpleQueue()
         self.upgrades: queue.SimpleQueue[str] = queue.SimpleQueue()
-        engine.on("connection", self._connected)
+        if listens:
+            engine.on("connection", self._connected)
 
     def _connected(self, connection: Connection) -> None:
         @connection.on("message")
@@ -131,7 +132,7 @@ class Served:
 def served(runtime: str, *, echo: bool = True, **options: Any) -> Iterator[Served]:
     """Serve an engine in a thread of its own: gevent's hub, or our small server on threads."""
     engine = Engine(runtime=runtime, **options)
-    serving = Served(engine, echo)
+    serving = Served(engine, echo, listens="handler" not in options)
     ready = threading.Event()
     leave: queue.SimpleQueue[Any] = queue.SimpleQueue()  # the event that the serving thread waits for
 

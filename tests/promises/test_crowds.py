@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
 
+from socketio_sync.protocol.socketio_packet import Packet
+from socketio_sync.protocol.socketio_parser import DefaultParser
+from socketio_sync.server import dispatch
 from tests.promises.client import Client
 from tests.support.io_uring import needs_io_uring
 from tests.support.served import Served
@@ -17,6 +22,7 @@ from tests.support.wire import PING
 from tests.support.wire import TEXT
 from tests.support.wire import Closed
 from tests.support.wire import frame
+from tests.support.wire import until
 
 PLACEHOLDER = '{"_placeholder":true,"num":0}'
 
@@ -112,3 +118,103 @@ def test_everybody_gets_what_he_asked_for(
             client.close()
     assert caplog.text.count("Traceback") == 1  # the handler's
     assert ("received from" in caplog.text) == debug
+
+
+def test_no_answer_comes_behind_a_disconnect(runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode = dispatch.plain_answer
+
+    def encode_slowly(*args: Any) -> bytes | None:
+        frame = encode(*args)
+        for socket in running.io.sockets.values():  # as another thread may, while a large answer is encoded
+            socket.disconnect()
+        return frame
+
+    monkeypatch.setattr(dispatch, "plain_answer", encode_slowly)
+    with served(runtime) as running:
+        serve(running.io)
+        client = Client(running.port)
+        client.wire.send(ONE)
+        assert client.next() == "41"
+        assert client.listen(0.1) == []
+        client.close()
+
+
+ENDS = {
+    "no packet": ONE + text("4x"),
+    "no event": text('42["connect"]'),
+    "no UTF-8": frame(TEXT, b"4\xff"),
+    "a goodbye": ONE + text("41") + frame(CLOSE, b"\x03\xe8"),
+}
+
+
+@pytest.mark.parametrize("kind", ENDS)
+def test_who_has_gone_is_not_kept_alive(runtime: str, kind: str) -> None:
+    with served(runtime) as running:
+        serve(running.io)
+        gc.collect()
+        gc.disable()
+        try:
+            clients = [Client(running.port) for _ in range(5)]
+            sockets = [weakref.ref(socket) for socket in running.io.sockets.values()]
+            assert len(sockets) == 5
+            together(running, [(client, ENDS[kind]) for client in clients])
+            for client in clients:
+                client.end()
+                client.close()
+            until(lambda: not any(socket() for socket in sockets))
+        finally:
+            gc.enable()
+
+
+def test_names_that_users_give_to_a_sockets_attributes(runtime: str) -> None:
+    with served(runtime) as running:
+        serve(running.io)
+
+        @running.io.on("connection")
+        def connected(socket: Any) -> None:
+            socket.ready, socket.mailbox, socket.plain, socket.any_loose = False, [], None, True
+
+        client = Client(running.port)
+        assert client.call("echo", "x") == ["x"]
+        assert client.call("echo", "x" * 200) == ["x" * 200]
+        (socket,) = running.io.sockets.values()
+        assert (socket.ready, socket.mailbox, socket.plain, socket.any_loose) == (False, [], None, True)
+        client.close()
+
+
+class FailingParser(DefaultParser):
+    """A user's, with a fault."""
+
+    def decoder(self, max_attachments: int = 10) -> Any:
+        decoder = super().decoder(max_attachments)
+
+        class Failing:
+            waiting = None
+            reset = decoder.reset
+
+            def add(self, data: str | bytes) -> Packet | None:
+                if "fail" in str(data):
+                    raise KeyError(data)
+                packet = decoder.add(data)
+                if packet is not None and packet.id is not None:
+                    packet.id = f"no{packet.id}"  # type: ignore[assignment]
+                return packet
+
+        return Failing()
+
+
+@pytest.mark.parametrize("padding", ["", "x" * 200])
+def test_a_parser_of_the_users(runtime: str, padding: str, caplog: pytest.LogCaptureFixture) -> None:
+    with served(runtime, parser=FailingParser()) as running:
+        serve(running.io)
+        client, other = Client(running.port), Client(running.port)
+        client.wire.send(text(f'421["echo","{padding}"]'))
+        assert client.next() == f'43no1["{padding}"]'
+        client.wire.send(text(f'42["fail{padding}"]'))
+        with pytest.raises(EOFError):
+            client.next()  # the connection's state is unknown: no close frame
+        other.wire.send(text(f'422["echo","{padding}"]'))
+        assert other.next() == f'43no2["{padding}"]'
+        assert "a receiver failed" in caplog.text
+        client.close()
+        other.close()
