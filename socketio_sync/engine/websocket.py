@@ -14,6 +14,7 @@ from socketio_sync.engine.http import Request
 from socketio_sync.engine.http import Response
 from socketio_sync.exceptions import DisconnectDetails
 from socketio_sync.exceptions import without_frames
+from socketio_sync.protocol.engineio_packet import MESSAGE
 from socketio_sync.protocol.engineio_packet import EncodedPacket
 from socketio_sync.protocol.engineio_session import OPEN
 from socketio_sync.protocol.websocket import Close
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("socketio_sync.engine")
 
 SWITCHING = "101 Switching Protocols"
+
+_MESSAGE = ord(MESSAGE)
 
 
 class WebSocketTransport:
@@ -143,7 +146,7 @@ def messages(came: Iterable[Input]) -> Iterator[tuple[Receiver, bytes]]:
             session = connection.session
             position = 0
             while (
-                (packet := transport.codec.short_text(data, position)) is not None and packet[:1] == b"4"
+                (packet := transport.codec.short_text(data, position)) and packet[0] == _MESSAGE
                 and session.life is OPEN and not session.awaiting_pong
                 and connection.events is None and connection.websocket is transport
             ):  # fmt: skip

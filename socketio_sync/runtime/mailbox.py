@@ -46,7 +46,7 @@ class Mailbox(Job, Generic[T]):
     """
 
     __slots__ = (
-        "_byte_limit", "_bytes_in", "_bytes_out", "_filling", "_full", "_handle", "_items", "_limit",
+        "_byte_limit", "_bytes_in", "_bytes_out", "_filling", "_full", "_handle", "_items", "_large", "_limit",
         "_on_full", "_on_room", "_runtime", "_turn", "label",
     )  # fmt: skip
 
@@ -65,6 +65,7 @@ class Mailbox(Job, Generic[T]):
         self._handle = handle
         self._limit = limit
         self._byte_limit = byte_limit
+        self._large = max(1, byte_limit // limit)
         self._on_full = on_full
         self._on_room = on_room
         self.label = label
@@ -85,11 +86,11 @@ class Mailbox(Job, Generic[T]):
     def post(self, item: T, size: int = 0) -> None:
         """Add an item of ``size`` bytes; it is taken even when the mailbox is full.
 
-        Any thread; but items with a size only one thread at a time. Sizes count where the number of items would not
-        limit them.
+        Any thread; but items with a size only one thread at a time. Only large items count by their size: so many small
+        ones that their bytes were too many are too many themselves.
         """
         items = self._items
-        if size and size * self._limit >= self._byte_limit:
+        if size >= self._large:
             self._bytes_in += size
             items.append(_Large(item, size))
             if self._is_over(1):

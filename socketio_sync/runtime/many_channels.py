@@ -158,10 +158,13 @@ def _send_in_one_call(ring: SendRing, channels: list[Channel]) -> list[Channel]:
         try:
             ring.send_to_each([channel.direct_fd for channel in crowd], pieces)
         finally:
-            for channel, data, result in zip(crowd, pieces, ring.results(), strict=False):
+            results = ring.results()
+            if results != [*map(len, pieces)]:
+                for channel, data, result in zip(crowd, pieces, results, strict=False):
+                    if result != len(data):
+                        channel.sent(data, result)
+            for channel in crowd[: len(results)]:  # none, if Ctrl-C came before anything was sent
                 channel.corked = None
-                if result != len(data):
-                    channel.sent(data, result)
     finally:
         deque(letting_go, 0)
     return rest

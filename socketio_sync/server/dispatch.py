@@ -155,7 +155,8 @@ def handle_item(socket: SocketLife, item: Any) -> None:
     if id is None:
         return
     if plain and value.__class__ in _ONE_VALUE and (frame := plain_answer("/", id, (value,))) is not None:
-        socket.send_frame(frame)
+        if socket.client.plain_socket is not socket or not socket.conn.plain_channel.offer(frame):
+            socket.send_frame(frame)  # it has gone meanwhile, or something waits
     else:
         _answer(socket, int(id) if plain else id, event, value, None, True)
 
