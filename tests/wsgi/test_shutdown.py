@@ -37,6 +37,8 @@ def joined(server: Running) -> Wire:
     answer = message(wire)
     assert isinstance(answer, str)
     assert answer.startswith("40{")
+    wire.send_text('421["echo",1]')  # the answer to CONNECT may be read before any handler has begun
+    assert message(wire) == "431[1]"
     return wire
 
 
