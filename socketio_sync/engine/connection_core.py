@@ -70,16 +70,15 @@ class ConnectionCore(_HotConnection):
         "_close_timer",
         "_drain_waiters",
         "_early_end",
-        "events",
         "_get",
         "_pauses",
         "_post",
         "_timer",
         "_timer_at",
         "_upgrade",
-        "websocket",
         "engine",
         "environ",
+        "events",
         "format",
         "id",
         "kept",
@@ -91,6 +90,7 @@ class ConnectionCore(_HotConnection):
         "remote_address",
         "runtime",
         "session",
+        "websocket",
     )
 
     receiver: Receiver
@@ -111,7 +111,7 @@ class ConnectionCore(_HotConnection):
         self.lock = self.runtime.shared_lock()
         now = self.runtime.timers.now()
         self.session = sessions.Session(self.protocol, transport, options.ping_interval, options.ping_timeout, now)
-        self.websocket: WebSocketTransport | None = None
+        self.websocket: WebSocketTransport | None = None  # what carries the session
         self._channel: Channel | None = None
         # For who sends to many: the channel where that takes a packet's ``websocket_frames``, else NO_CHANNEL.
         self.plain_channel = NO_CHANNEL
@@ -125,7 +125,7 @@ class ConnectionCore(_HotConnection):
         self._early_end: tuple[str, DisconnectDetails | None] | None = None
         self._pauses = 0
         self._drain_waiters: list[Event] = []
-        self.events: UserEvents | None = None
+        self.events: UserEvents | None = None  # the user's own listeners
         self._arrival: Event | None = None
         self._close_timer: Any = None
         self._timer_at = self.session.deadline
@@ -201,6 +201,8 @@ class ConnectionCore(_HotConnection):
         """In the I/O thread: taking its input has failed, by a fault of the program's."""
         if (channel := self._channel) is not None:
             channel.failed(error)
+        else:  # it has ended meanwhile
+            log.error("a receiver failed: %r", self, exc_info=error)
 
     def pause_reading(self) -> None:
         """Read no more from this client until ``resume_reading`` was called as often; its heartbeat deadline rests."""

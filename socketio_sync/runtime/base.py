@@ -126,7 +126,7 @@ class Runtime(ABC):
         failures: what user code may raise as a failure of its own; anything else means to end the worker.
         io_uring: whether Linux's io_uring may be used where there is one.
         rings: of io_uring, as far as there are any.
-        gatherer: the thread whose jobs' small writes are gathered (``Channel.write_small``), 0 for none. It is the I/O
+        gatherer: the thread whose jobs' small writes are gathered (``Channel.offer``), 0 for none. It is the I/O
             thread, and only while it runs jobs with somebody who sends when one blocks, or computes for long.
         take_input: given in the I/O thread what was read for many channels, to do what ``Channel.on_read`` does.
         gathered: for channels: those that have gathered something; see ``send_gathered``.

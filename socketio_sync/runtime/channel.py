@@ -102,6 +102,8 @@ class Channel(_HotChannel):
     Attributes:
         waiting: bytes kept because the kernel took no more.
         closed: nothing more can be written.
+        receiver: who is told what is read.
+        gone: the receiver has heard its last word.
         corked: a list while small writes are gathered, of those that were; else None.
         on_closed: if set, called in the I/O thread when the socket has been closed, whoever ended it.
         sock, fd: the socket and its descriptor.
@@ -110,8 +112,8 @@ class Channel(_HotChannel):
     """
 
     __slots__ = (
-        "_eof_sent", "gone", "_mode", "_paused", "receiver", "_runtime",
-        "fd", "interest", "on_closed",
+        "_eof_sent", "_mode", "_paused", "_runtime",
+        "fd", "gone", "interest", "on_closed", "receiver",
     )  # fmt: skip
 
     def __init__(self, runtime: Runtime, sock: Any, lock: NativeLock, receiver: ChannelReceiver) -> None:
@@ -129,7 +131,7 @@ class Channel(_HotChannel):
         self._backlog: deque[Buffer] | None = None  # None: empty; most channels never have one
         self._mode = _IDLE
         self._paused = False
-        self.gone = False  # the receiver has heard its last word
+        self.gone = False
         self._eof_sent = False
 
     # Reading

@@ -38,7 +38,8 @@ class Mailbox(Job, Generic[T]):
 
     Args:
         handle: called with each item; it may block.
-        limit, byte_limit: with so many items waiting, or so many bytes of them, the mailbox is full.
+        limit, byte_limit: with so many items waiting, or so many bytes of large ones, the mailbox is full. Large is
+            what has ``byte_limit / limit`` bytes; of smaller ones ``limit`` items have no more than ``byte_limit``.
         on_full: called by the thread whose post filled it.
         on_room: called once after each ``on_full``, when half of the limits is free again. A new ``on_full`` may
             overtake it, so count them.
@@ -86,8 +87,7 @@ class Mailbox(Job, Generic[T]):
     def post(self, item: T, size: int = 0) -> None:
         """Add an item of ``size`` bytes; it is taken even when the mailbox is full.
 
-        Any thread; but items with a size only one thread at a time. Only large items count by their size: so many small
-        ones that their bytes were too many are too many themselves.
+        Any thread; but items with a size only one thread at a time.
         """
         items = self._items
         if size >= self._large:
@@ -132,7 +132,7 @@ class Mailbox(Job, Generic[T]):
                 return True
             if not items:  # the last run took it, between the post and the post's look for the turn
                 return False
-            item: Any = items.pop(0)
+            item: Any = items.pop(0)  # as in _run_many: a function for both would be a call for each event
             if item.__class__ is _Large:
                 item = self._unwrapped(item)
             if self._full:

@@ -218,3 +218,29 @@ def test_a_parser_of_the_users(runtime: str, padding: str, caplog: pytest.LogCap
         assert "a receiver failed" in caplog.text
         client.close()
         other.close()
+
+
+def test_a_failure_behind_the_end_is_told(runtime: str, caplog: pytest.LogCaptureFixture) -> None:
+    class EndingParser(DefaultParser):
+        def decoder(self, max_attachments: int = 10) -> Any:
+            decoder = super().decoder(max_attachments)
+
+            class Ending:
+                waiting = None
+                reset = decoder.reset
+
+                def add(self, data: str | bytes) -> Packet | None:
+                    if "end" in str(data):
+                        for connection in list(running.io.engine.connections.values()):
+                            connection.close(discard=True)
+                        raise KeyError(data)
+                    return decoder.add(data)
+
+            return Ending()
+
+    with served(runtime, parser=EndingParser()) as running:
+        client = Client(running.port)
+        client.wire.send(text('42["end"]'))
+        assert client.end() == Closed(None)
+        until(lambda: "a receiver failed" in caplog.text)
+        client.close()
