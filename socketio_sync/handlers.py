@@ -6,6 +6,7 @@ What may be registered under which name, the server and the client say each for 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from collections.abc import Container
 from typing import Any
@@ -13,27 +14,33 @@ from typing import Any
 from socketio_sync.handler import Handler
 from socketio_sync.runtime.lazy_lock import LazyLock
 
+PlainHandler = tuple[Callable[..., Any], int, int]
+
 
 class Handlers:
     """The handlers of a namespace, a socket, a client or a manager.
 
     Attributes:
         named: the handlers by event; see ``get``.
-        plain: those of them that are the only one of their event and ask for nothing special: they are just called.
+        plain: by event, those of them that are just called: the only one of their event, which asks for nothing
+            special, while nobody wants every event. A function, and how many items it needs and takes of an event's
+            data, where the name is the first.
         any, any_outgoing: the handlers of every incoming event, and of every outgoing one.
         any_loose: whether a handler was ever registered with ``ordered=False``: nearly never, so events are spared the
             question.
     """
 
-    _lock = LazyLock()  # guards the replacing of tuples
+    _lock = LazyLock()  # guards the replacing of tuples and tables
     _special: Container[str] = ()  # events that are never plain
+    _name = 1  # 0: with something else in the place of the name, which a handler does not get
 
     def __init__(self) -> None:
         self.named: dict[str, tuple[Handler, ...]] = {}
-        self.plain: dict[str, Handler] = {}
+        self.plain: dict[str, PlainHandler] = {}
         self.any: tuple[Handler, ...] = ()
         self.any_outgoing: tuple[Handler, ...] = ()
         self.any_loose = False
+        self._plain = self.plain
 
     def get(self, event: str) -> tuple[Handler, ...]:
         """The handlers of this event in their order. No lock: what is returned is never changed."""
@@ -69,10 +76,11 @@ class Handlers:
             self.named[event] = handlers
         else:
             self.named.pop(event, None)
-        if len(handlers) == 1 and not handlers[0].wants_ack and not handlers[0].once and event not in self._special:
-            self.plain[event] = handlers[0]
+        if len(handlers) == 1 and not (only := handlers[0]).wants_ack and not only.once and event not in self._special:
+            most = sys.maxsize if only.most is None else only.most + self._name
+            self._plain[event] = only.function, only.least + self._name, most
         else:
-            self.plain.pop(event, None)
+            self._plain.pop(event, None)
 
     def add_any(self, function: Callable[..., Any], *, first: bool = False, outgoing: bool = False) -> None:
         """Register a function for every event, behind or before those there are."""
@@ -80,13 +88,17 @@ class Handlers:
         handler = Handler.inspect(function, f"on_{name}")
         with self._lock:
             handlers = getattr(self, name)
-            setattr(self, name, (handler, *handlers) if first else (*handlers, handler))
+            self._replace_any(name, (handler, *handlers) if first else (*handlers, handler))
 
     def remove_any(self, function: Callable[..., Any] | None = None, *, outgoing: bool = False) -> None:
         """Forget one function of every event, or all of them."""
         name = "any_outgoing" if outgoing else "any"
         with self._lock:
-            setattr(self, name, _without(getattr(self, name), function))
+            self._replace_any(name, _without(getattr(self, name), function))
+
+    def _replace_any(self, name: str, handlers: tuple[Handler, ...]) -> None:
+        setattr(self, name, handlers)
+        self.plain = {} if self.any else self._plain
 
 
 def _without(handlers: tuple[Handler, ...], function: Callable[..., Any] | None) -> tuple[Handler, ...]:

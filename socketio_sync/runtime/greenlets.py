@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from collections.abc import Iterator
+from operator import length_hint
 from typing import Any
 
 import gevent
@@ -154,12 +156,11 @@ class _Worker:
     def _run_jobs(self) -> None:
         """One greenlet for many jobs: of what they cost otherwise, the switches are the largest part."""
         runtime = self._runtime
-        ready, now = runtime._ready, runtime.now
+        now = runtime.now
         before = now()
         send_at = before + GATHER_SECONDS
-        while runtime._turns > 0 and ready:
-            runtime._turns -= 1
-            self.job = job = ready.popleft()
+        for job in runtime._begun:
+            self.job = job
             if job.slow:
                 runtime.send_gathered()
                 before = now()
@@ -211,8 +212,8 @@ class GeventRuntime(Runtime):
         self._workers: set[_Worker] = set()
         self._idle: list[_Worker] = []
         self._pump_coming = False  # a pump will look at _ready
-        self._turns = 0  # so many jobs may begin before the next look at the sockets
-        self._until = 0.0  # and none after this time
+        self._begun: Iterator[Job] = iter(())  # shared by all workers: what may run before the next look at the sockets
+        self._until = 0.0  # but not after this time
         self._ident: int = native.original("_thread", "get_ident")()
         self._after_poll: Any = self._loop.timer(0)
         self._poller: Poller | None = None  # while a socket is watched
@@ -262,9 +263,9 @@ class GeventRuntime(Runtime):
         """
         ready, idle, now = self._ready, self._idle, self.now
         self._until = now() + PUMP_SECONDS
-        self._turns = len(ready)
+        self._begun = begun = iter([ready.popleft() for _ in range(len(ready))])
         try:
-            while self._turns > 0:
+            while length_hint(begun):
                 worker = idle.pop() if idle else self._new_worker()
                 worker.called = True
                 self.gatherer = self._ident
@@ -276,7 +277,7 @@ class GeventRuntime(Runtime):
                     break
         finally:  # also when Ctrl-C came just now
             self.gatherer = 0
-            self._turns = 0
+            ready.extendleft([*begun][::-1])  # which ends it for workers, too, that go on later
             self._pump_coming = False  # before the look: who submits meanwhile, in a native thread, sees it, or is seen
             if ready:
                 self._pump_coming = True
@@ -314,7 +315,7 @@ class GeventRuntime(Runtime):
 
     @property
     def active_jobs(self) -> int:
-        return len(self._workers) - len(self._idle) + len(self._ready)
+        return len(self._workers) - len(self._idle) + length_hint(self._begun) + len(self._ready)
 
     def job_labels(self) -> list[str]:
         return [label_text(worker.job) for worker in list(self._workers) if worker.job is not NOTHING]
@@ -423,6 +424,7 @@ class GeventRuntime(Runtime):
         if self._wake_up is not None:
             self._wake_up.stop()
         self._after_poll.stop()
+        deque(self._begun, 0)  # if a job has forked, its worker goes on here, but the next jobs are the parent's
         self._start_empty()
         self._begin_anew()
         self._loop.reinit()  # whose epoll descriptor would otherwise be the parent's as well
