@@ -92,6 +92,7 @@ class Connection(TransportSide):
             if self.events is None:
                 names = ("message", "upgrade", "close")
                 self.events = UserEvents(self.runtime, names, repr(self), self.pause_reading, self.resume_reading)
+                self.judge_plain_locked()
             return self.events
 
     def __repr__(self) -> str:

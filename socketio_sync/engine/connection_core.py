@@ -235,9 +235,17 @@ class ConnectionCore(_HotConnection):
         """The layer above has taken it over; its handlers may run already, and may have closed it."""
         with self.lock:
             self.receiver = receiver
+            self.judge_plain_locked()
             early_end = self._early_end
         if early_end is not None:
             self._ended(*early_end)
+
+    def judge_plain_locked(self) -> None:
+        """To be called when this may have changed: whether a short message needs nothing but to be handed on."""
+        if self.websocket is not None:
+            session = self.session
+            plain = self.is_admitted and session.life == sessions.OPEN and not session.awaiting_pong and not self.events
+            self.websocket.plain_receiver = self.receiver if plain else None
 
     @property
     def reading_paused(self) -> bool:
@@ -262,6 +270,7 @@ class ConnectionCore(_HotConnection):
             else:
                 if due == sessions.PING_DUE:
                     self._send_locked(PING_PACKET, False)
+                    self.judge_plain_locked()
                 self._rearm_locked(now)
         self.act()
 
@@ -392,6 +401,7 @@ class ConnectionCore(_HotConnection):
         if self._upgrade is not None:
             self._acts.append(self._upgrade.lost)
         if self.websocket is not None:
+            self.websocket.plain_receiver = None
             self._acts.append(self.websocket.abort if abort else partial(self.websocket.end, None))
         self._channel = self.websocket = None
         self.plain_channel = NO_CHANNEL

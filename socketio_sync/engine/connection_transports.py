@@ -94,8 +94,10 @@ class TransportSide(ConnectionCore):
                     self.end_locked("transport close", None, last=NOOP_PACKET)
                 elif action is sessions.WRONG_HEARTBEAT:
                     self.end_locked("transport error", DisconnectDetails(sessions.WRONG_HEARTBEAT))
-                elif session.deadline < self._timer_at:
-                    self._rearm_locked(now)
+                else:
+                    self.judge_plain_locked()
+                    if session.deadline < self._timer_at:
+                        self._rearm_locked(now)
         self.act()
 
     # -- polling -----------------------------------------------------------------------------------------------------
@@ -207,6 +209,7 @@ class TransportSide(ConnectionCore):
         if self._frames is plain_frames:
             self.plain_channel = transport.channel
         transport.listen(self.receive_text, self.receive_binary)
+        self.judge_plain_locked()
         if self._pauses:
             transport.channel.pause()  # here and now: later it could come behind a resume
 

@@ -16,7 +16,6 @@ from socketio_sync.exceptions import DisconnectDetails
 from socketio_sync.exceptions import without_frames
 from socketio_sync.protocol.engineio_packet import MESSAGE
 from socketio_sync.protocol.engineio_packet import EncodedPacket
-from socketio_sync.protocol.engineio_session import OPEN
 from socketio_sync.protocol.websocket import Close
 from socketio_sync.protocol.websocket import Ping
 from socketio_sync.protocol.websocket import WebSocketCodec
@@ -49,15 +48,19 @@ class WebSocketTransport:
         codec: what its bytes go through.
         frames: how a packet becomes frames on this transport, None for the plain way.
         wanted: how many bytes complete the frame being read, 0 if the usual size will do.
+        plain_receiver: who gets short messages at once, for there is no more to do; see ``judge_plain_locked``.
     """
 
-    __slots__ = ("_ended", "_on_binary", "_on_text", "channel", "codec", "connection", "frames", "wanted")
+    __slots__ = (
+        "_ended", "_on_binary", "_on_text", "channel", "codec", "connection", "frames", "plain_receiver", "wanted"
+    )  # fmt: skip
 
     def __init__(self, connection: Connection, codec: WebSocketCodec) -> None:
         self.connection = connection
         self.channel: Channel
         self.frames: Callable[[EncodedPacket], bytes] | None = None
         self.wanted = 0
+        self.plain_receiver: Receiver | None = None
         self._ended = False
         self.codec = codec
         self._on_text: Callable[[str], None]
@@ -122,11 +125,13 @@ class WebSocketTransport:
             if self._ended:
                 return
             self._ended = True
+            self.plain_receiver = None
             self.channel.write(close_frame(code))
             self.channel.finish()  # nothing may come behind the close frame (RFC 6455, 5.5.1)
 
     def abort(self) -> None:
         """Close at once; what waits is lost."""
+        self.plain_receiver = None
         self.channel.abort()
 
 
@@ -138,19 +143,16 @@ def messages(came: Iterable[Input]) -> Iterator[tuple[Receiver, bytes]]:
     """
     for channel, data in came:
         transport = channel.receiver
-        if transport.__class__ is not WebSocketTransport or data.__class__ is not bytes or not data or channel.gone:
+        if transport.__class__ is not WebSocketTransport or data.__class__ is not bytes:
             channel.on_read(data)
             continue
         try:
-            connection = transport.connection
-            session = connection.session
             position = 0
             while (
-                (packet := transport.codec.short_text(data, position)) and packet[0] == _MESSAGE
-                and session.life is OPEN and not session.awaiting_pong
-                and connection.events is None and connection.websocket is transport
+                (receiver := transport.plain_receiver) is not None
+                and (packet := transport.codec.short_text(data, position)) and packet[0] == _MESSAGE
             ):  # fmt: skip
-                yield connection.receiver, packet
+                yield receiver, packet
                 position += len(packet) + 6
                 if position == len(data):
                     break

@@ -21,15 +21,18 @@ PlainEvent = tuple[list[Any], bytes | None]
 
 _FIRST_DIGIT = len("42")
 _LAST_BRACKET = _FIRST_DIGIT + MAX_ID_DIGITS + 1
-_MESSAGE, _EVENT = b"42"
+_EVENT = ord("2")
 _ZERO = ord("0")
 _LONG_HEADERS = {126: 4, 127: 10}  # bytes of a frame's header, by its first length (RFC 6455, 5.2)
 
 
 def plain_event(packet: bytes) -> PlainEvent | None:
-    """The event in a text packet of Engine.IO (UTF-8); None: it is no plain one. Not for what may be an attachment."""
+    """The event in a message of Engine.IO (UTF-8, behind its type), or None: it is no plain one.
+
+    Not for what may be an attachment.
+    """
     at = packet.find(b"[", _FIRST_DIGIT, _LAST_BRACKET)
-    if at < 0 or packet[1] != _EVENT or packet[0] != _MESSAGE:
+    if at < 0 or packet[1] != _EVENT:
         return None
     digits = packet[_FIRST_DIGIT:at]
     if digits and (not digits.isdigit() or (digits[0] == _ZERO and at > _FIRST_DIGIT + 1)):
@@ -38,7 +41,7 @@ def plain_event(packet: bytes) -> PlainEvent | None:
         data = decode(packet[at:])
     except ValueError:
         return None
-    if not data or data[0].__class__ is not str or data[0] in RESERVED_EVENTS:
+    if not data or (event := data[0]).__class__ is not str or event in RESERVED_EVENTS:
         return None
     return data, digits or None
 

@@ -52,7 +52,7 @@ def on_messages(messages: Iterator[tuple[Receiver, bytes]]) -> None:
             continue
         try:
             if (
-                (socket := client.plain_socket) is not None and not client._size and not debug
+                not debug and (socket := client.plain_socket) is not None and not client._size
                 and not socket.chain[0].any_loose and (len(socket.chain) == 1 or not socket._any_loose)
                 and (event := plain_event(packet)) is not None
             ):  # fmt: skip
