@@ -37,6 +37,16 @@ def gunicorn_handle(sock: Any) -> Callable[[Any, Any], None] | None:
     return None if listener is None else partial(worker.handle, listener)
 
 
+def end_keep_alive(start_response: Any) -> None:
+    """Spare gunicorn, if it is that, the look for a next request of a client whose socket was taken.
+
+    Where a middleware stands between, gunicorn looks, and finds the end of the stream.
+    """
+    force_close = getattr(getattr(start_response, "__self__", None), "force_close", None)
+    if force_close is not None:
+        force_close()
+
+
 def _listener_of(listeners: list[Any], sock: Any) -> _Listener | None:
     """The one that a connection came by."""
     ours = sock.getsockname()
