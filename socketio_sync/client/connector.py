@@ -145,15 +145,15 @@ class Connector:
         """
         self._active.discard(life)
         if self._active:
-            return partial(self._leave, None, None)
+            return partial(self._leave, None)
         engine, self.engine = self.engine, None
         running, self._running = self._running, None
         self.open = False
-        return partial(self._leave, engine, running)
-
-    def _leave(self, engine: EngineClient | None, running: Event | None) -> Callable[[], object]:
         if running is not None:
-            running.set()
+            running.set()  # here: the task that connects gives us its engine under the lock, or not at all
+        return partial(self._leave, engine)
+
+    def _leave(self, engine: EngineClient | None) -> Callable[[], object]:
         return int if engine is None else engine.leave("forced close")
 
     # -- connecting, in a task -----------------------------------------------------------------------------------------

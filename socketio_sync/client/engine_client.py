@@ -133,11 +133,12 @@ class EngineClient:
 
     def _open(self, name: str) -> None:
         timeout = self._options.timeout
-        transport = self._make_transport(name)
+        session = ClientSession(POLLING if name == "polling" else WEBSOCKET)
+        transport = self._make_transport(name, session)
         with self.lock:
             if self.session.life == CLOSED:
                 raise TransportError("closed while it was being opened")
-            self.session = ClientSession(POLLING if name == "polling" else WEBSOCKET)
+            self.session = session
             self._transport = transport
         self._loss = None
         self._opened.clear()
@@ -153,11 +154,12 @@ class EngineClient:
                 self._loss = error
         finally:
             limit.cancel()
-        if self.session.life != OPEN or self._loss is not None:
-            transport.abort()
+        if session.life != OPEN or self._loss is not None:
+            if session.life != CLOSED:  # else who closed it has seen to the transport, which may be saying goodbye
+                transport.abort()
             raise self._loss or TransportError("closed while it was being opened")
         if isinstance(transport, PollingTransport):
-            transport.start(self.session.sid, self.session.max_payload)
+            transport.start()
 
     def _too_late(self, transport: Transport) -> None:
         self._fail_opening(TransportError(f"timeout: no handshake in {self._options.timeout:g} s"))
@@ -168,12 +170,12 @@ class EngineClient:
             self._loss = error
         self._opened.set()
 
-    def _make_transport(self, name: str) -> Transport:
+    def _make_transport(self, name: str, session: ClientSession) -> Transport:
         options = self._options
         if name == "websocket":
             return self.make_websocket(self)
         return PollingTransport(
-            self.runtime, self.lock, self._address, self, self._take, options.timeout, options.request_timeout
+            self.runtime, self.lock, self._address, session, self, self._take, options.timeout, options.request_timeout
         )
 
     # -- the receiver of transports: one thread at a time --------------------------------------------------------------

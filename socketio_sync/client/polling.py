@@ -16,6 +16,7 @@ from socketio_sync.client.websocket import MAX_MESSAGE_SIZE
 from socketio_sync.exceptions import DisconnectDetails
 from socketio_sync.exceptions import ProtocolError
 from socketio_sync.exceptions import TransportError
+from socketio_sync.protocol.engineio_client_session import ClientSession
 from socketio_sync.protocol.engineio_client_session import split_bodies
 from socketio_sync.protocol.engineio_packet import CLOSE
 from socketio_sync.protocol.engineio_packet import EncodedPacket
@@ -117,6 +118,7 @@ class PollingTransport:
 
     Args:
         lock: the connection's.
+        session: the connection's; the first answer gives it its id.
         receiver: told what comes.
         take: called with the lock held; returns the packets to send next.
         connect_timeout, timeout: seconds, for reaching the server and for each request.
@@ -129,6 +131,7 @@ class PollingTransport:
         runtime: Runtime,
         lock: NativeLock,
         address: Address,
+        session: ClientSession,
         receiver: TransportReceiver,
         take: Callable[[], list[EncodedPacket]],
         connect_timeout: float,
@@ -136,18 +139,19 @@ class PollingTransport:
     ) -> None:
         self._runtime = runtime
         self._lock = lock
+        self._session = session
         self._receiver = receiver
         self._take = take
         self._gets = Requests(address, connect_timeout, timeout)
         self._posts = Requests(address, connect_timeout, timeout)
-        self._sid = ""
-        self._max_payload: int | None = None
         self._sending = 0  # bytes of what a POST carries now
         self._getting = self._posting = False
         self._paused = 0  # by an upgrade, by full mailboxes
         self._closing = self._aborted = False
-        self._got = runtime.event()  # no GET is under way
-        self._posted = runtime.event()  # no POST is
+        # Up while no GET, or no POST, is under way. Raised and cleared under the lock, with the two above: else a task
+        # that ends could raise what the next one has just cleared.
+        self._got = runtime.event()
+        self._posted = runtime.event()
         self.closed = runtime.event()
         self._got.set()
         self._posted.set()
@@ -165,10 +169,8 @@ class PollingTransport:
             raise TransportError(f"xhr poll error: this is no Socket.IO server, it says {text!r}", status=200)
         self._receive(body)
 
-    def start(self, sid: str, max_payload: int | None) -> None:
+    def start(self) -> None:
         """Begin to poll."""
-        self._sid = sid
-        self._max_payload = max_payload
         self._go_on()
 
     # -- the task that receives ----------------------------------------------------------------------------------------
@@ -184,30 +186,31 @@ class PollingTransport:
             self._runtime.spawn(self._poll)
 
     def _may_poll(self) -> bool:
-        return self._sid != "" and not (self._paused or self._closing or self._aborted)
+        return not (self._paused or self._closing or self._aborted)
 
     def _poll(self) -> None:
         try:
             while True:
                 with self._lock:
                     if not self._may_poll():
-                        self._getting = False
-                        return
-                self._receive(self._gets.send("GET", self._sid))
+                        self._end_getting_locked()
+                        break
+                self._receive(self._gets.send("GET", self._session.sid))
         except TransportError as error:
-            with self._lock:
-                self._getting = False
-                stale = self._aborted or self._closing
-            if not stale:
+            if not (self._aborted or self._closing):
                 self._fail(error)
+            with self._lock:  # behind the failure: who waits for rest has to see it
+                self._end_getting_locked()
         except Exception as error:  # a fault of ours, or of a parser: this connection's state is unknown
             log.exception("receiving failed")
-            with self._lock:
-                self._getting = False
             self._fail(TransportError(f"internal error: {error!r}"))
-        finally:
-            self._got.set()
-            self._close_if_over()
+            with self._lock:
+                self._end_getting_locked()
+        self._close_if_over()
+
+    def _end_getting_locked(self) -> None:
+        self._getting = False
+        self._got.set()
 
     def _receive(self, body: str) -> None:
         try:
@@ -225,7 +228,7 @@ class PollingTransport:
     def wake(self) -> None:
         """Something is there to be sent."""
         with self._lock:
-            start = self._sid != "" and not (self._posting or self._aborted)
+            start = not (self._posting or self._aborted)
             if start:
                 self._posting = True
                 self._posted.clear()
@@ -236,17 +239,18 @@ class PollingTransport:
         try:
             while bodies := self._next_bodies():
                 for body in bodies:
-                    self._posts.send("POST", self._sid, encode_payload(body))
+                    self._posts.send("POST", self._session.sid, encode_payload(body))
         except TransportError as error:
-            with self._lock:
-                self._posting = False
-                self._sending = 0
-                stale = self._aborted
-            if not stale:
+            if not self._aborted:
                 self._fail(error)
-        finally:
-            self._posted.set()
-            self._close_if_over()
+            with self._lock:  # behind the failure: who waits for rest has to see it
+                self._end_posting_locked()
+        self._close_if_over()
+
+    def _end_posting_locked(self) -> None:
+        self._posting = False
+        self._sending = 0
+        self._posted.set()
 
     def _next_bodies(self) -> list[list[str]]:
         """What to send now; when that is nothing the task ends, and the next ``wake`` starts another."""
@@ -254,8 +258,8 @@ class PollingTransport:
             packets = [] if self._aborted else self._take()
             self._sending = sum(packet.size for packet in packets)
             if not packets:
-                self._posting = False
-        return split_bodies(packets, self._max_payload)
+                self._end_posting_locked()
+        return split_bodies(packets, self._session.max_payload)
 
     # -- pauses and the end --------------------------------------------------------------------------------------------
 
@@ -288,7 +292,7 @@ class PollingTransport:
             # The goodbye needs a limit of its own: the server's answer to it is not waited for longer.
             limit = self._runtime.timers.call_later(timeout, self.abort)
             with suppress(TransportError):
-                self._posts.send("POST", self._sid, CLOSE)
+                self._posts.send("POST", self._session.sid, CLOSE)
             limit.cancel()
         self._closing = False
         self.abort()

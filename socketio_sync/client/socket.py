@@ -112,9 +112,9 @@ class Client(Sending, ClientHandlers):
         attempt, new = self._life.activate()
         try:
             in_time = attempt.settled.wait(seconds)
-        except BaseException:  # Ctrl-C: nobody would know that it goes on
+        except BaseException:  # Ctrl-C: nobody would know that it goes on, and the process may end before the goodbye
             if new:
-                self._life.close("connect failed", None)
+                self._life.close("connect failed", None, tell=True)
             raise
         if not in_time:
             error = self._late(attempt, seconds)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import queue
 import shlex
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from tests.support.proxy import Proxy
 from tests.support.served import Served
 from tests.support.served import served
 from tests.support.timing import scaled
+from tests.support.wire import TIMEOUT
 from tests.support.wire import until
 
 # -- lines -------------------------------------------------------------------------------------------------------------
@@ -284,6 +287,25 @@ def test_reconnects_are_told_and_ctrl_c_ends(server: Served) -> None:
     finally:
         proxy.stop()
     until(lambda: server.io.engine.clients_count == 0)
+
+
+def test_ctrl_c_says_goodbye_before_the_namespace_has_answered(server: Served) -> None:
+    joining, answer, reasons = threading.Event(), threading.Event(), queue.SimpleQueue[str]()
+
+    @server.io.of("/slow").use
+    def wait(socket: Socket) -> None:
+        socket.conn.on("close", lambda reason, details: reasons.put(reason))
+        joining.set()
+        answer.wait(TIMEOUT)
+
+    # The goodbye goes behind the answer to the last POST, which lags: the process would end long before.
+    with Proxy(server.port, lag=0.2) as proxy:
+        with talking("connect", f"{proxy.url}/slow", "--transport", "polling") as process:
+            assert joining.wait(TIMEOUT)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(TIMEOUT) == 130
+        assert reasons.get(timeout=TIMEOUT) == "transport close"
+    answer.set()
 
 
 # -- a terminal --------------------------------------------------------------------------------------------------------

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from types import CodeType
-from types import FrameType
 from typing import Any
 
 from socketio_sync.engine.connection import Connection
@@ -14,28 +10,9 @@ from tests.engine.test_in_virtual_time import CLOSE_FRAME
 from tests.engine.test_in_virtual_time import HANDSHAKE
 from tests.engine.test_in_virtual_time import World
 from tests.engine.test_in_virtual_time import received
+from tests.support.steps import interrupted
 
 STEPS = range(1, 150)
-
-
-def interrupted(step: int, code: CodeType, intruder: Callable[[], object], act: Callable[[], object]) -> None:
-    """Call ``act``; before this step of a function with ``code`` in it, call ``intruder``."""
-
-    def trace(frame: FrameType, event: str, arg: object) -> Any:
-        nonlocal step
-        if frame.f_code is code:
-            frame.f_trace_opcodes = True
-            step -= event == "opcode"
-            if step == 0:
-                intruder()
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        act()
-    finally:
-        sys.settrace(before)
 
 
 def parked_answer(step: int) -> bytes:

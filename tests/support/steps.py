@@ -1,0 +1,29 @@
+"""What another thread may do between any two steps of the interpreter."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import CodeType
+from types import FrameType
+from typing import Any
+
+
+def interrupted(step: int, code: CodeType, intruder: Callable[[], object], act: Callable[[], object]) -> None:
+    """Call ``act``; before this step of a function with ``code`` in it, call ``intruder``."""
+
+    def trace(frame: FrameType, event: str, arg: object) -> Any:
+        nonlocal step
+        if frame.f_code is code:
+            frame.f_trace_opcodes = True
+            step -= event == "opcode"
+            if step == 0:
+                intruder()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+    finally:
+        sys.settrace(before)
