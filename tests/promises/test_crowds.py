@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import queue
 import weakref
 from typing import Any
 
@@ -179,6 +180,50 @@ def test_names_that_users_give_to_a_sockets_attributes(runtime: str) -> None:
         assert client.call("echo", "x" * 200) == ["x" * 200]
         (socket,) = running.io.sockets.values()
         assert (socket.ready, socket.mailbox, socket.plain, socket.any_loose) == (False, [], None, True)
+        client.close()
+
+
+def test_who_begins_to_listen_hears_what_comes_from_then_on(runtime: str) -> None:
+    seen: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def saw(socket: Any, *event: Any) -> None:
+        seen.put(event)
+
+    with served(runtime) as running:
+        serve(running.io)
+        client = Client(running.port)
+        assert client.call("echo", 1) == [1]
+        running.io.on_any(saw)
+        assert client.call("echo", 2) == [2]
+        assert seen.get(timeout=scaled(5)) == ("echo", 2)
+        running.io.off_any(saw)
+        assert client.call("echo", 3) == [3]
+        (socket,) = running.io.sockets.values()
+        socket.conn.on("message", seen.put)
+        assert client.call("echo", 4) == [4]
+        assert seen.get(timeout=scaled(5)) == '24["echo",4]'
+        assert seen.empty()
+        client.close()
+
+
+def test_an_event_is_a_sign_of_life_while_a_pong_is_due(runtime: str) -> None:
+    with served(runtime, ping_interval=0.2, ping_timeout=30) as running:
+        serve(running.io)
+        client = Client(running.port)
+        (connection,) = running.io.engine.connections.values()
+        session = connection.session
+        until(lambda: session.awaiting_pong)
+        assert client.wire.receive() == "2"
+        assert not session.extended
+        client.wire.send(ONE)
+        assert client.wire.receive() == '431["one"]'
+        assert session.extended
+        client.send("3")
+        assert client.wire.receive() == "2"  # the next one
+        client.send("3")
+        until(lambda: not session.awaiting_pong)
+        client.wire.send(ONE)
+        assert client.next() == '431["one"]'
         client.close()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +26,7 @@ from socketio_sync.runtime.rings import CROWD
 from socketio_sync.runtime.threads import ThreadRuntime
 from tests.support.channels import Pair
 from tests.support.channels import packets
+from tests.support.programs import ROOT
 from tests.support.timing import scaled
 from tests.support.wire import until
 
@@ -518,3 +521,34 @@ def test_jobs_run_after_a_keyboard_interrupt_between_jobs(
     greens.submit(second.set)
     assert first.wait(scaled(5))
     assert second.wait(scaled(5))
+
+
+FORKING = """
+import os
+import gevent
+from socketio_sync.runtime import greenlets
+
+greenlets.GATHER_SECONDS = 100  # however long it takes to fork, the job counts as quick
+runtime = greenlets.GeventRuntime()
+begun = []
+
+def fork():
+    begun.append("fork")
+    if not gevent.fork():  # the worker goes on in the child as well, but not with its parent's jobs
+        runtime.submit(lambda: gevent.spawn(end_child))
+
+def end_child():
+    os._exit(0 if begun == ["fork"] else 8)
+
+gevent.spawn(lambda: [runtime.submit(fork), runtime.submit(lambda: begun.append("next"))])
+while "next" not in begun:
+    gevent.sleep(0.001)
+assert begun == ["fork", "next"]
+print("status", os.waitstatus_to_exitcode(os.waitpid(-1, 0)[1]))
+"""
+
+
+def test_a_fork_in_a_job_does_not_run_the_next_ones_twice() -> None:
+    command = [sys.executable, "-c", FORKING]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(60), check=False)
+    assert done.stdout == "status 0\n", done.stdout + done.stderr
