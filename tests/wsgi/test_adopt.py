@@ -14,11 +14,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gunicorn.config import Config
+from gunicorn.http.wsgi import Response as GunicornResponse
 from h2.connection import H2Connection
 from h2.events import DataReceived
 from h2.events import StreamEnded
 
 from socketio_sync.wsgi.adopt import find_peer
+from socketio_sync.wsgi.gunicorn import end_keep_alive
 from tests.support.servers import HOSTS
 from tests.support.servers import TLS_HOSTS
 from tests.support.servers import Host
@@ -225,6 +228,17 @@ def test_a_test_client_has_no_socket() -> None:
 
 def test_waitress_tells_who_has_left() -> None:
     assert find_peer({"waitress.client_disconnected": lambda: True}).gone()
+
+
+def test_gunicorn_looks_for_no_next_request_of_who_was_taken() -> None:
+    request = SimpleNamespace(method="GET", version=(1, 1), should_close=lambda: False)
+    response = GunicornResponse(request, None, Config())
+    response.start_response("101 Switching Protocols", [])
+    assert not response.should_close()
+    end_keep_alive(lambda status, headers: response.start_response(status, headers))
+    assert not response.should_close()
+    end_keep_alive(response.start_response)
+    assert response.should_close()
 
 
 def pair_of() -> tuple[socket.socket, socket.socket]:
