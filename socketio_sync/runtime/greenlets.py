@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Iterator
+from functools import partial
 from operator import length_hint
 from typing import Any
 
@@ -38,6 +39,7 @@ PUMP_SECONDS = 0.010
 """After jobs of so long the sockets are looked at."""
 
 _switch = greenlet.switch  # the hub's own looks for a hook of the greenlet that leaves, which ours do not have
+_end = partial(deque, maxlen=0)  # of an iterator: what is left in it is gone
 _FOREVER = 1_000_000.0  # seconds; a wait without a timer would let gevent believe that nothing can happen any more
 
 
@@ -156,11 +158,11 @@ class _Worker:
     def _run_jobs(self) -> None:
         """One greenlet for many jobs: of what they cost otherwise, the switches are the largest part."""
         runtime = self._runtime
-        now = runtime.now
+        ready, now = runtime._ready, runtime.now
         before = now()
         send_at = before + GATHER_SECONDS
-        for job in runtime._begun:
-            self.job = job
+        for _ in runtime._turns:
+            self.job = job = ready.popleft()
             if job.slow:
                 runtime.send_gathered()
                 before = now()
@@ -212,8 +214,9 @@ class GeventRuntime(Runtime):
         self._workers: set[_Worker] = set()
         self._idle: list[_Worker] = []
         self._pump_coming = False  # a pump will look at _ready
-        self._begun: Iterator[Job] = iter(())  # shared by all workers: what may run before the next look at the sockets
-        self._until = 0.0  # but not after this time
+        # So many jobs may begin before the next look at the sockets. One iterator for all workers, which each asks.
+        self._turns: Iterator[int] = iter(())
+        self._until = 0.0  # and none after this time
         self._ident: int = native.original("_thread", "get_ident")()
         self._after_poll: Any = self._loop.timer(0)
         self._poller: Poller | None = None  # while a socket is watched
@@ -263,9 +266,9 @@ class GeventRuntime(Runtime):
         """
         ready, idle, now = self._ready, self._idle, self.now
         self._until = now() + PUMP_SECONDS
-        self._begun = begun = iter([ready.popleft() for _ in range(len(ready))])
+        self._turns = turns = iter(range(len(ready)))
         try:
-            while length_hint(begun):
+            while length_hint(turns):
                 worker = idle.pop() if idle else self._new_worker()
                 worker.called = True
                 self.gatherer = self._ident
@@ -277,7 +280,7 @@ class GeventRuntime(Runtime):
                     break
         finally:  # also when Ctrl-C came just now
             self.gatherer = 0
-            ready.extendleft([*begun][::-1])  # which ends it for workers, too, that go on later
+            _end(turns)  # for workers, too, that go on later
             self._pump_coming = False  # before the look: who submits meanwhile, in a native thread, sees it, or is seen
             if ready:
                 self._pump_coming = True
@@ -315,7 +318,7 @@ class GeventRuntime(Runtime):
 
     @property
     def active_jobs(self) -> int:
-        return len(self._workers) - len(self._idle) + length_hint(self._begun) + len(self._ready)
+        return len(self._workers) - len(self._idle) + len(self._ready)
 
     def job_labels(self) -> list[str]:
         return [label_text(worker.job) for worker in list(self._workers) if worker.job is not NOTHING]
@@ -424,7 +427,7 @@ class GeventRuntime(Runtime):
         if self._wake_up is not None:
             self._wake_up.stop()
         self._after_poll.stop()
-        deque(self._begun, 0)  # if a job has forked, its worker goes on here, but the next jobs are the parent's
+        _end(self._turns)  # if a job has forked, its worker goes on here, but the next jobs are the parent's
         self._start_empty()
         self._begin_anew()
         self._loop.reinit()  # whose epoll descriptor would otherwise be the parent's as well

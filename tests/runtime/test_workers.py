@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import gevent
+import gevent.event
 import gevent.local
 import gevent.lock
 import pytest
@@ -27,6 +30,7 @@ from socketio_sync.runtime.threads import ThreadRuntime
 from tests.support.channels import Pair
 from tests.support.channels import packets
 from tests.support.programs import ROOT
+from tests.support.steps import interrupted
 from tests.support.timing import scaled
 from tests.support.wire import until
 
@@ -521,6 +525,72 @@ def test_jobs_run_after_a_keyboard_interrupt_between_jobs(
     greens.submit(second.set)
     assert first.wait(scaled(5))
     assert second.wait(scaled(5))
+
+
+def test_jobs_that_wait_are_counted_at_each_step_of_a_pump(greens: GeventRuntime) -> None:
+    def fails(step: int) -> bool | None:
+        greens._pump_coming = True  # it is called here, not by the loop
+        ran: list[int] = []
+        for number in range(3):
+            greens.submit(partial(ran.append, number))
+        counted: list[tuple[int, int]] = []
+
+        def count() -> None:
+            counted.append((greens.active_jobs, 3 - len(ran)))
+
+        in_hub(greens, lambda: interrupted(step, GeventRuntime._pump.__code__, count, greens._pump))
+        assert ran == [0, 1, 2]
+        return counted[0][0] < counted[0][1] if counted else None
+
+    assert failing_steps(fails) == []
+
+
+def test_ctrl_c_at_any_step_of_a_pump_loses_no_job(greens: GeventRuntime) -> None:
+    def fails(step: int) -> bool | None:
+        greens._pump_coming = True
+        ran: list[int] = []
+        for number in range(3):
+            greens.submit(partial(ran.append, number))
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        error = in_hub(greens, lambda: interrupted(step, GeventRuntime._pump.__code__, interrupt, greens._pump))
+        if error is None:
+            return None
+        assert isinstance(error, KeyboardInterrupt)
+        assert in_hub(greens, greens._pump) is None  # as behind the next look at the sockets
+        return ran != [0, 1, 2]
+
+    assert failing_steps(fails) == []
+
+
+def in_hub(runtime: GeventRuntime, fn: Callable[[], object]) -> BaseException | None:
+    """Call a function as the loop does; returns what it raises."""
+    ended: gevent.event.AsyncResult[BaseException | None] = gevent.event.AsyncResult()
+
+    def call() -> None:
+        try:
+            fn()
+        except BaseException as error:
+            ended.set(error)
+        else:
+            ended.set(None)
+
+    runtime.hub.loop.run_callback(call)
+    return ended.get(timeout=scaled(5))
+
+
+def failing_steps(fails: Callable[[int], bool | None]) -> list[int]:
+    """The steps at which something fails; None says that the last one was passed."""
+    failing = []
+    for step in itertools.count(1):
+        failed = fails(step)
+        if failed is None:
+            break
+        if failed:
+            failing.append(step)
+    return failing
 
 
 FORKING = """
