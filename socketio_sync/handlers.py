@@ -1,6 +1,6 @@
 """The handlers that somebody registered, by event: kept under a lock, looked up without one.
 
-Registering is rare; looking up happens for every event: what is looked up are tuples that are replaced, never changed.
+Registering is rare; looking up happens for every event: what is found are tuples that are replaced, never changed.
 What may be registered under which name, the server and the client say each for themselves.
 """
 
@@ -30,9 +30,9 @@ class Handlers:
             question.
     """
 
-    _lock = LazyLock()  # guards the replacing of tuples and tables
+    _lock = LazyLock()  # guards changes
     _special: Container[str] = ()  # events that are never plain
-    _name = 1  # 0: with something else in the place of the name, which a handler does not get
+    _extra = 1  # items of an event's data that are no arguments: the name, unless a socket comes in its place
 
     def __init__(self) -> None:
         self.named: dict[str, tuple[Handler, ...]] = {}
@@ -77,8 +77,8 @@ class Handlers:
         else:
             self.named.pop(event, None)
         if len(handlers) == 1 and not (only := handlers[0]).wants_ack and not only.once and event not in self._special:
-            most = sys.maxsize if only.most is None else only.most + self._name
-            self._plain[event] = only.function, only.least + self._name, most
+            most = sys.maxsize if only.most is None else only.most + self._extra
+            self._plain[event] = only.function, only.least + self._extra, most
         else:
             self._plain.pop(event, None)
 

@@ -138,23 +138,20 @@ class Connector:
         token = self._running = self.runtime.event()
         return partial(self.runtime.spawn, self._run, token, False)
 
-    def dismiss(self, life: Life) -> Callable[[], Callable[[], object]]:
+    def dismiss(self, life: Life) -> Callable[[], Callable[[float], object]]:
         """Under the lock: a client has ended. Returns what ends, without the lock, a connection nobody needs any more.
 
-        That returns a function that waits until it has ended.
+        That returns a function that waits until it has ended, so many seconds at most.
         """
         self._active.discard(life)
         if self._active:
-            return partial(self._leave, None)
+            return _leave_nothing
         engine, self.engine = self.engine, None
         running, self._running = self._running, None
         self.open = False
         if running is not None:
             running.set()  # here: the task that connects gives us its engine under the lock, or not at all
-        return partial(self._leave, engine)
-
-    def _leave(self, engine: EngineClient | None) -> Callable[[], object]:
-        return int if engine is None else engine.leave("forced close")
+        return _leave_nothing if engine is None else partial(engine.leave, "forced close")
 
     # -- connecting, in a task -----------------------------------------------------------------------------------------
 
@@ -329,3 +326,7 @@ class Connector:
             engine.pause()
         elif engine is not None and not self._full:
             engine.resume()
+
+
+def _leave_nothing() -> Callable[[float], object]:
+    return int

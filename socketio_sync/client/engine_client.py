@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 from typing import Protocol
 
@@ -366,8 +365,11 @@ class EngineClient:
         if transport is not None:
             transport.abort()
 
-    def leave(self, reason: str) -> Callable[[], object]:
-        """Send what waits, say goodbye and end. Returns a function that blocks until that is done, a while at most."""
+    def leave(self, reason: str) -> Callable[[float], object]:
+        """Send what waits, say goodbye and end. Returns a function that blocks so many seconds, or until that is done.
+
+        ``LONGEST_GOODBYE`` is enough.
+        """
         was_open, transport = self._end()
         if transport is None:
             return int
@@ -379,4 +381,4 @@ class EngineClient:
         else:
             self.runtime.spawn(transport.finish, GOODBYE)
         self._handler.on_close(self, reason, None)
-        return partial(transport.closed.wait, LONGEST_GOODBYE)
+        return transport.closed.wait

@@ -162,13 +162,14 @@ class Life:
         self.close(self.reason, self.details, error)
 
     def close(
-        self, reason: str, details: DisconnectDetails | None, error: ConnectError | None = None, *, tell: bool = False
+        self, reason: str, details: DisconnectDetails | None, error: ConnectError | None = None, *, tell: float = 0.0
     ) -> None:
         """End for good.
 
         Args:
             error: what a waiting ``connect`` raises.
-            tell: send a DISCONNECT, and block until a connection that nobody needs any more has ended.
+            tell: if not 0, send a DISCONNECT, and block at most so many seconds until a connection that nobody needs
+                any more has ended.
         """
         with self.connector.lock:
             before, self.state = self.state, CLOSED
@@ -183,18 +184,20 @@ class Life:
             if error is None and attempt is not None and not tell:
                 error = attempt.last
             leave = self.connector.dismiss(self)
-        if before == CONNECTED:
-            self._end_session(reason, details)
-        done = leave()
-        self.outbox.abandon(DisconnectedError(reason, details))
-        if attempt is not None:
-            attempt.settle(error or DisconnectedError(reason, details))
-        if tell:
-            done()
-        if ended is not None:
-            ended.set()
-        if self.inbox is not None:
-            self.inbox.wake()
+        try:
+            if before == CONNECTED:
+                self._end_session(reason, details)
+            done = leave()
+            self.outbox.abandon(DisconnectedError(reason, details))
+            if attempt is not None:
+                attempt.settle(error or DisconnectedError(reason, details))
+            if tell:
+                done(tell)
+        finally:  # also when a second Ctrl-C says that the goodbye takes too long
+            if ended is not None:
+                ended.set()
+            if self.inbox is not None:
+                self.inbox.wake()
 
     # -- joining -------------------------------------------------------------------------------------------------------
 

@@ -163,11 +163,18 @@ class PollingTransport:
 
     def open(self) -> None:
         """Make the first request: it brings the session. Raises TransportError."""
-        body = self._gets.send("GET", "")
-        if not body.startswith("0"):
-            text = " ".join(body[:60].split())
-            raise TransportError(f"xhr poll error: this is no Socket.IO server, it says {text!r}", status=200)
-        self._receive(body)
+        with self._lock:
+            self._begin_getting_locked()
+        try:
+            body = self._gets.send("GET", "")
+            if not body.startswith("0"):
+                text = " ".join(body[:60].split())
+                raise TransportError(f"xhr poll error: this is no Socket.IO server, it says {text!r}", status=200)
+            self._receive(body)
+        finally:
+            with self._lock:
+                self._end_getting_locked()
+            self._close_if_over()
 
     def start(self) -> None:
         """Begin to poll."""
@@ -180,8 +187,7 @@ class PollingTransport:
         with self._lock:
             start = self._may_poll() and not self._getting
             if start:
-                self._getting = True
-                self._got.clear()
+                self._begin_getting_locked()
         if start:
             self._runtime.spawn(self._poll)
 
@@ -207,6 +213,10 @@ class PollingTransport:
             with self._lock:
                 self._end_getting_locked()
         self._close_if_over()
+
+    def _begin_getting_locked(self) -> None:
+        self._getting = True
+        self._got.clear()
 
     def _end_getting_locked(self) -> None:
         self._getting = False
@@ -245,6 +255,11 @@ class PollingTransport:
                 self._fail(error)
             with self._lock:  # behind the failure: who waits for rest has to see it
                 self._end_posting_locked()
+        except Exception as error:  # as in _poll
+            log.exception("sending failed")
+            self._fail(TransportError(f"internal error: {error!r}"))
+            with self._lock:
+                self._end_posting_locked()
         self._close_if_over()
 
     def _end_posting_locked(self) -> None:
@@ -256,9 +271,10 @@ class PollingTransport:
         """What to send now; when that is nothing the task ends, and the next ``wake`` starts another."""
         with self._lock:
             packets = [] if self._aborted else self._take()
-            self._sending = sum(packet.size for packet in packets)
             if not packets:
                 self._end_posting_locked()
+                return []
+            self._sending = sum(packet.size for packet in packets)
         return split_bodies(packets, self._session.max_payload)
 
     # -- pauses and the end --------------------------------------------------------------------------------------------

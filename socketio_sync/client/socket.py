@@ -9,6 +9,7 @@ from typing import Any
 from socketio_sync.client.address import ServerURL
 from socketio_sync.client.attempt import Attempt
 from socketio_sync.client.connector import Connector
+from socketio_sync.client.engine_client import LONGEST_GOODBYE
 from socketio_sync.client.life import Life
 from socketio_sync.client.listeners import ClientHandlers
 from socketio_sync.client.listeners import OnAndOff
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _PLAIN = Flags()
+
+LAST_MOMENT = 1.0
+"""Seconds that a goodbye may take behind Ctrl-C in ``connect``."""
 
 
 class Client(Sending, ClientHandlers):
@@ -98,7 +102,8 @@ class Client(Sending, ClientHandlers):
         """Connect, and block until the server has accepted. Nothing happens if it is connected.
 
         A server that is not reached is tried again, by the options of ``reconnection``, until ``timeout``. Not tried
-        again: one that says no (an HTTP status from 200 to 499, an untrusted certificate, a middleware).
+        again: one that says no (an HTTP status from 200 to 499, an untrusted certificate, a middleware). Ctrl-C ends
+        it, and lets a goodbye take a second where one is due.
 
         Args:
             timeout: seconds; None is the option ``timeout``.
@@ -112,9 +117,10 @@ class Client(Sending, ClientHandlers):
         attempt, new = self._life.activate()
         try:
             in_time = attempt.settled.wait(seconds)
-        except BaseException:  # Ctrl-C: nobody would know that it goes on, and the process may end before the goodbye
-            if new:
-                self._life.close("connect failed", None, tell=True)
+        except BaseException as reason:  # nobody would know that it goes on
+            if new:  # behind Ctrl-C the process may end before the goodbye of a connection that is just there
+                patience = LAST_MOMENT if isinstance(reason, KeyboardInterrupt) else 0.0
+                self._life.close("connect failed", None, tell=patience)
             raise
         if not in_time:
             error = self._late(attempt, seconds)
@@ -134,7 +140,7 @@ class Client(Sending, ClientHandlers):
 
     def disconnect(self) -> None:
         """Say goodbye and end: "io client disconnect". What was emitted is sent before this returns, if it can be."""
-        self._life.close("io client disconnect", None, tell=True)
+        self._life.close("io client disconnect", None, tell=LONGEST_GOODBYE)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until the client is closed for good. False: it is not, after ``timeout`` seconds."""

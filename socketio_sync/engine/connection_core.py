@@ -241,10 +241,12 @@ class ConnectionCore(_HotConnection):
             self._ended(*early_end)
 
     def judge_plain_locked(self) -> None:
-        """To be called when this may have changed: whether a short message needs nothing but to be handed on."""
+        """To be called when this may have changed: whether a short message needs nothing but to be handed on.
+
+        A session that has ended has no WebSocket, and that no ``plain_receiver``.
+        """
         if self.websocket is not None:
-            session = self.session
-            plain = self.is_admitted and session.life == sessions.OPEN and not session.awaiting_pong and not self.events
+            plain = self.is_admitted and not self.session.awaiting_pong and self.events is None
             self.websocket.plain_receiver = self.receiver if plain else None
 
     @property

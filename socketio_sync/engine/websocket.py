@@ -125,13 +125,11 @@ class WebSocketTransport:
             if self._ended:
                 return
             self._ended = True
-            self.plain_receiver = None
             self.channel.write(close_frame(code))
             self.channel.finish()  # nothing may come behind the close frame (RFC 6455, 5.5.1)
 
     def abort(self) -> None:
         """Close at once; what waits is lost."""
-        self.plain_receiver = None
         self.channel.abort()
 
 

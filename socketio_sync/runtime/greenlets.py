@@ -6,7 +6,6 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Iterator
-from functools import partial
 from operator import length_hint
 from typing import Any
 
@@ -39,7 +38,6 @@ PUMP_SECONDS = 0.010
 """After jobs of so long the sockets are looked at."""
 
 _switch = greenlet.switch  # the hub's own looks for a hook of the greenlet that leaves, which ours do not have
-_end = partial(deque, maxlen=0)  # of an iterator: what is left in it is gone
 _FOREVER = 1_000_000.0  # seconds; a wait without a timer would let gevent believe that nothing can happen any more
 
 
@@ -280,7 +278,7 @@ class GeventRuntime(Runtime):
                     break
         finally:  # also when Ctrl-C came just now
             self.gatherer = 0
-            _end(turns)  # for workers, too, that go on later
+            deque(turns, 0)  # ends them, for workers, too, that go on later
             self._pump_coming = False  # before the look: who submits meanwhile, in a native thread, sees it, or is seen
             if ready:
                 self._pump_coming = True
@@ -427,7 +425,7 @@ class GeventRuntime(Runtime):
         if self._wake_up is not None:
             self._wake_up.stop()
         self._after_poll.stop()
-        _end(self._turns)  # if a job has forked, its worker goes on here, but the next jobs are the parent's
+        deque(self._turns, 0)  # if a job has forked, its worker goes on here, but the next jobs are the parent's
         self._start_empty()
         self._begin_anew()
         self._loop.reinit()  # whose epoll descriptor would otherwise be the parent's as well

@@ -51,7 +51,7 @@ class Listeners(Handlers):
     def __init__(self, takes_socket: bool, refused: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.takes_socket = takes_socket
-        self._name = 1 - takes_socket
+        self._extra = 1 - takes_socket
         self._refused = refused if refused is not None else REFUSED_BY_NAMESPACE if takes_socket else REFUSED_BY_SOCKET
 
     def add(self, event: str, function: Callable[..., Any], *, ordered: bool | None = None, once: bool = False) -> None:

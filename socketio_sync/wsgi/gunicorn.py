@@ -42,9 +42,10 @@ def end_keep_alive(start_response: Any) -> None:
 
     Where a middleware stands between, gunicorn looks, and finds the end of the stream.
     """
-    force_close = getattr(getattr(start_response, "__self__", None), "force_close", None)
-    if force_close is not None:
-        force_close()
+    module = sys.modules.get("gunicorn.http.wsgi")
+    response = getattr(start_response, "__self__", None)
+    if module is not None and isinstance(response, module.Response):
+        response.force_close()
 
 
 def _listener_of(listeners: list[Any], sock: Any) -> _Listener | None:

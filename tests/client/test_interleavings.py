@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from http.client import HTTPConnection
+from http.client import HTTPResponse
 from itertools import count
 from typing import Any
 
@@ -78,7 +80,7 @@ def test_one_that_is_left_as_soon_as_it_is_open(server: Served, function: Any) -
     def fails(step: int, reached: list[int]) -> bool:
         lock = native.new_lock()
         engine = EngineClient(RUNTIME, lock, Address(ServerURL(server.url), options), options, Nobody())
-        gone: list[Callable[[], object]] = []
+        gone: list[Callable[[float], object]] = []
 
         def leave() -> None:
             reached.append(step)
@@ -90,10 +92,35 @@ def test_one_that_is_left_as_soon_as_it_is_open(server: Served, function: Any) -
         except TransportError:
             assert gone
         for wait in gone or [engine.leave("forced close")]:
-            wait()
+            wait(TIMEOUT)
         return left_behind(server)
 
     assert failing_steps(fails) == []
+
+
+@pytest.mark.parametrize("function", [HTTPConnection.send, HTTPConnection.getresponse, HTTPResponse.begin])
+def test_one_that_is_left_amid_its_first_request(server: Served, function: Any) -> None:
+    options = manager_options({"transports": ["polling"]})
+
+    def fails(step: int, reached: list[int]) -> bool:
+        lock = native.new_lock()
+        engine = EngineClient(RUNTIME, lock, Address(ServerURL(server.url), options), options, Nobody())
+
+        def leave() -> None:
+            reached.append(step)
+            engine.leave("forced close")
+
+        try:
+            interrupted(step, function.__code__, leave, engine.open)
+        except TransportError:
+            return False
+        except Exception:
+            return True
+        engine.abort()
+        return bool(reached)
+
+    assert failing_steps(fails) == []
+    left_behind(server)  # it cannot know of those that were left before they knew their session
 
 
 def test_one_that_is_left_before_its_connecting_task_runs(server: Served) -> None:
@@ -129,7 +156,7 @@ def test_a_request_that_begins_while_one_ends_is_waited_for(method: str) -> None
         if held:
             arrived, release = held.pop()
             arrived.set()
-            release.wait(TIMEOUT)
+            release.wait()
         sock.sendall(reply("200 OK", b"ok" if request.startswith(b"POST") else b"6"))
 
     def fails(step: int, reached: list[int]) -> bool:
@@ -157,7 +184,7 @@ def test_a_request_that_begins_while_one_ends_is_waited_for(method: str) -> None
                 transport.wake()
             else:
                 transport.resume()
-            assert arrived.wait(TIMEOUT)
+            assert arrived.wait()
 
         # As ``wake`` and ``_go_on`` begin them, but for the thread.
         if method == "POST":

@@ -20,8 +20,9 @@ from h2.connection import H2Connection
 from h2.events import DataReceived
 from h2.events import StreamEnded
 
+from socketio_sync import Server
+from socketio_sync import WSGIApp
 from socketio_sync.wsgi.adopt import find_peer
-from socketio_sync.wsgi.gunicorn import end_keep_alive
 from tests.support.servers import HOSTS
 from tests.support.servers import TLS_HOSTS
 from tests.support.servers import Host
@@ -230,23 +231,50 @@ def test_waitress_tells_who_has_left() -> None:
     assert find_peer({"waitress.client_disconnected": lambda: True}).gone()
 
 
-def test_gunicorn_looks_for_no_next_request_of_who_was_taken() -> None:
-    request = SimpleNamespace(method="GET", version=(1, 1), should_close=lambda: False)
-    response = GunicornResponse(request, None, Config())
-    response.start_response("101 Switching Protocols", [])
-    assert not response.should_close()
-    end_keep_alive(lambda status, headers: response.start_response(status, headers))
-    assert not response.should_close()
-    end_keep_alive(response.start_response)
-    assert response.should_close()
-
-
 def pair_of() -> tuple[socket.socket, socket.socket]:
     """A server's socket and its client's."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         served, _ = listener.accept()
     return served, client
+
+
+class Middleware:
+    """Between gunicorn and the application, with something of its own that has gunicorn's name."""
+
+    force_close = False
+
+    def __init__(self, start_response: Any) -> None:
+        self._start_response = start_response
+
+    def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        return self._start_response(status, headers, exc_info)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_gunicorn_looks_for_no_next_request_of_who_was_taken(wrapped: bool) -> None:
+    served, client = pair_of()
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/socket.io/",
+        "QUERY_STRING": "EIO=4&transport=websocket",
+        "HTTP_CONNECTION": "Upgrade",
+        "HTTP_UPGRADE": "websocket",
+        "HTTP_SEC_WEBSOCKET_KEY": "dGhlIHNhbXBsZSBub25jZQ==",
+        "HTTP_SEC_WEBSOCKET_VERSION": "13",
+        "gunicorn.socket": served,
+    }
+    request = SimpleNamespace(method="GET", version=(1, 1), should_close=lambda: False)
+    response = GunicornResponse(request, None, Config())
+    start_response = Middleware(response.start_response).start_response if wrapped else response.start_response
+    io = Server(runtime="threads")
+    body: Any = WSGIApp(io)(environ, start_response)
+    assert response.status == "101 Switching Protocols"
+    assert response.should_close() is not wrapped
+    body.close()
+    io.close()
+    served.close()
+    client.close()
 
 
 def test_what_the_server_writes_is_swallowed_until_it_is_done() -> None:
