@@ -243,7 +243,7 @@ class ConnectionCore(_HotConnection):
     def judge_plain_locked(self) -> None:
         """To be called when this may have changed: whether a short message needs nothing but to be handed on.
 
-        A session that has ended has no WebSocket, and that no ``plain_receiver``.
+        The end of the session says no by itself.
         """
         if self.websocket is not None:
             plain = self.is_admitted and not self.session.awaiting_pong and self.events is None
