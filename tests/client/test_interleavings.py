@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from http.client import HTTPConnection
 from http.client import HTTPResponse
-from itertools import count
 from typing import Any
 
 import pytest
@@ -31,6 +30,7 @@ from socketio_sync.runtime import native
 from tests.client.raw import answering
 from tests.client.raw import reply
 from tests.support.served import Served
+from tests.support.steps import failing_steps
 from tests.support.steps import interrupted
 from tests.support.wire import TIMEOUT
 
@@ -59,18 +59,6 @@ def left_behind(server: Served) -> bool:
     for connection in left:
         connection.close(discard=True)
     return left != []
-
-
-def failing_steps(fails: Callable[[int, list[int]], bool]) -> list[int]:
-    """The steps at which ``fails(step, reached)`` says so; the first that is not reached is behind the last."""
-    failing = []
-    for step in count(1):
-        reached: list[int] = []
-        if fails(step, reached):
-            failing.append(step)
-        if not reached:
-            return failing
-    raise AssertionError
 
 
 @pytest.mark.parametrize("function", [EngineClient._receive_control, EngineClient._open])

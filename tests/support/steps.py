@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import count
 from types import CodeType
 from types import FrameType
 from typing import Any
@@ -27,3 +28,15 @@ def interrupted(step: int, code: CodeType, intruder: Callable[[], object], act: 
         act()
     finally:
         sys.settrace(before)
+
+
+def failing_steps(fails: Callable[[int, list[int]], bool]) -> list[int]:
+    """The steps at which ``fails(step, reached)`` says so; the first that is not reached is behind the last."""
+    failing = []
+    for step in count(1):
+        reached: list[int] = []
+        if fails(step, reached):
+            failing.append(step)
+        if not reached:
+            return failing
+    raise AssertionError
