@@ -92,7 +92,7 @@ class WebSocketTransport:
             elif kind is Ping:
                 self._answer_ping(message.data)  # type: ignore[union-attr]
             elif kind is Close:
-                self._lost("transport close", None, message.code)  # type: ignore[union-attr]
+                self._lost("transport close", None, message.code, answering=True)  # type: ignore[union-attr]
         if error is not None:
             self._lost("transport error", DisconnectDetails(error.reason, error.code), error.code)
 
@@ -113,20 +113,30 @@ class WebSocketTransport:
             if not self._ended and not self.channel.waiting:
                 self.channel.write(pong_frame(data))
 
-    def _lost(self, reason: str, details: DisconnectDetails | None, code: int | None) -> None:
-        self.end(code)
+    def _lost(
+        self, reason: str, details: DisconnectDetails | None, code: int | None, *, answering: bool = False
+    ) -> None:
+        self.end(code, answering=answering)
         self.connection.transport_lost(self, reason, details)
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
-    def end(self, code: int | None) -> None:
-        """Send a close frame (without a status when ``code`` is None), and close once it is out. Twice is harmless."""
+    def end(self, code: int | None, *, answering: bool = False) -> None:
+        """Send a close frame (without a status when ``code`` is None), and close once it is out. Twice is harmless.
+
+        Args:
+            answering: it is the answer to the client's own, behind which nothing comes (RFC 6455, 5.5.1).
+        """
         with self.connection.lock:
             if self._ended:
                 return
             self._ended = True
-            self.channel.write(close_frame(code))
-            self.channel.finish()  # nothing may come behind the close frame (RFC 6455, 5.5.1)
+            frame = close_frame(code)
+            if answering:
+                self.channel.hang_up(frame)
+            else:
+                self.channel.write(frame)
+                self.channel.finish()  # nothing may come behind the close frame
 
     def abort(self) -> None:
         """Close at once; what waits is lost."""

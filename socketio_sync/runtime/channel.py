@@ -33,6 +33,8 @@ WRITE = 4
 
 READ_SIZE = 16_384
 MAX_READ_SIZE = 262_144
+LINGER = 2.0
+"""Seconds that a finished channel waits for its other side to take our bytes, and to end."""
 LONGEST_LINGER = 30.0
 """Seconds after which a finished channel is closed whatever its other side does (the limit of npm's ws)."""
 SMALL = 4096
@@ -47,6 +49,7 @@ Input = tuple["Channel", bytes | int]
 _get_ident = native.original("_thread", "get_ident")
 
 _NOT_NOW = (-errno.EAGAIN, -errno.EINTR)
+_MORE_COMES: int = getattr(socket, "MSG_MORE", 0)  # Linux: the segment waits for what follows, if only the end
 
 _IDLE, _DATA, _LOOK, _DISCARD = range(4)  # what becomes of input
 
@@ -95,9 +98,9 @@ class _HotChannel:
 class Channel(_HotChannel):
     """A raw non-blocking socket with a backlog; one class for both runtimes.
 
-    ``write`` needs the lock. ``abort``, ``finish``, ``pause`` and ``resume`` neither need nor take it, so they may be
-    called with or without it, from any thread. They take effect at once for the caller; a receiver's call that is
-    already on its way in the I/O thread may still arrive.
+    ``write`` and ``hang_up`` need the lock. ``abort``, ``finish``, ``pause`` and ``resume`` neither need nor take it, so
+    they may be called with or without it, from any thread. They take effect at once for the caller; a receiver's call
+    that is already on its way in the I/O thread may still arrive.
 
     Attributes:
         waiting: bytes kept because the kernel took no more.
@@ -407,7 +410,7 @@ class Channel(_HotChannel):
         self.gone = True
         self._runtime.call_soon(self._dispose)
 
-    def finish(self, linger: float = 2.0) -> None:
+    def finish(self, linger: float = LINGER) -> None:
         """Send what waits, end our half, ignore input until the other side ends its half, then close.
 
         What was gathered is not sent any more: a last ``write`` comes before this.
@@ -418,6 +421,30 @@ class Channel(_HotChannel):
         self.closed = True
         self.gone = True
         self._runtime.call_soon(self._finish, linger)
+
+    def hang_up(self, last: bytes) -> None:
+        """Send ``last``, and close as soon as it is out, for the other side has said its own last word. Needs the lock.
+
+        The receiver hears nothing more. ``last`` and the end of our half travel in one segment: the kernel sends and
+        the client wakes up once. (Input that is still unread would make the close a reset.)
+        """
+        self.gone = True
+        if self._backlog is not None or self.corked:
+            self.write(last)
+        elif not self.closed:
+            try:
+                sent = self.sock.send(last, _MORE_COMES)
+            except OSError as error:
+                sent = -(error.errno or errno.EIO)
+            self.sent(last, sent)
+        self.closed = True
+        self._runtime.call_soon(self._hang_up)
+
+    def _hang_up(self) -> None:
+        if self.waiting:
+            self._finish(LINGER)
+        else:
+            self._dispose()
 
     def _finish(self, linger: float) -> None:
         if self.fd < 0 or self._mode == _DISCARD:
@@ -554,7 +581,10 @@ def read_together(
         and not channel._paused and not channel.receiver.wanted
     ]  # fmt: skip
     fds = [channel.fd for channel in crowd]
-    others = [] if len(crowd) == len(ready) else [entry for entry in ready if entry[0] not in fds]
+    others: list[tuple[int, int]] = []
+    if len(crowd) != len(ready):
+        taken = set(fds)
+        others = [entry for entry in ready if entry[0] not in taken]
     if ring is None or len(crowd) < FEW:
         _give(take, _read_in_turn(crowd))
         return others

@@ -38,7 +38,7 @@ class MemorySocket:
         """A number that no other one has."""
         return self._number
 
-    def send(self, data: bytes | memoryview) -> int:
+    def send(self, data: bytes | memoryview, flags: int = 0) -> int:
         """Give all of ``data`` to the other end."""
         if self.unplugged or self.peer.unplugged:
             return len(data)

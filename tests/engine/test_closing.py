@@ -133,6 +133,14 @@ def test_a_get_that_the_close_packet_overtakes(runtime: str) -> None:
             assert server.fetch(client.target).status == 400
 
 
+def test_nothing_is_awaited_of_a_client_that_has_said_goodbye(runtime: str) -> None:
+    with served(runtime) as server:
+        wire = server.websocket()
+        wire.close_frame(1000)
+        assert closed(wire) == Closed(1000)
+        assert not server.engine.runtime.channels, "the client, who has not ended its half, is waited for"
+
+
 def test_a_client_that_does_not_answer_a_close_frame(runtime: str) -> None:
     with served(runtime) as server:
         wire = server.websocket()

@@ -4,6 +4,7 @@ import errno
 import logging
 import socket
 import struct
+import sys
 from threading import Barrier
 from threading import Thread
 from typing import Any
@@ -371,6 +372,85 @@ class TestEnds:
             received += len(chunk)
             pair.runtime.sleep(0.02)
         assert received == len(BIG)
+
+    def test_hanging_up_waits_for_nobody(self, pair: Pair) -> None:
+        pair.channel.start()
+        with pair.lock:
+            pair.channel.hang_up(b"bye")
+            pair.channel.write(b"nothing more")
+        settle(pair.runtime)
+        assert pair.channel.sock.fileno() == -1, "the other side, which has not ended, is waited for"
+        assert receive_exactly(pair.peer, 100) == b"bye"
+        assert pair.recorder.calls == []
+
+    def test_hanging_up_behind_what_is_kept_back(self, pair: Pair) -> None:
+        with pair.lock:
+            pair.channel.cork(b"head, ")
+            pair.channel.hang_up(b"bye")
+        assert receive_exactly(pair.peer, 100) == b"head, bye"
+
+    def test_hanging_up_behind_a_backlog(self, pair: Pair) -> None:
+        pair.channel.start()
+        pair.write(BIG)
+        with pair.lock:
+            pair.channel.hang_up(b"bye")
+        assert receive_exactly(pair.peer, len(BIG) + 100) == BIG + b"bye"
+        pair.peer.close()
+        settle(pair.runtime)
+        assert pair.recorder.calls == []
+
+    @pytest.mark.parametrize("room", [0, 3])
+    def test_hanging_up_on_a_side_that_takes_less(self, pair: Pair, room: int) -> None:
+        sock = pair.channel.sock
+
+        class FullSocket:
+            """The kernel takes ``room`` bytes at the first try."""
+
+            tried = False
+
+            def send(self, data: bytes, *flags: int) -> int:
+                if self.tried:
+                    return int(sock.send(data))
+                self.tried = True
+                if not room:
+                    raise BlockingIOError(errno.EAGAIN, "full")
+                return int(sock.send(data[:room]))
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(sock, name)
+
+        pair.channel.sock = FullSocket()
+        with pair.lock:
+            pair.channel.hang_up(b"goodbye")
+        assert receive_exactly(pair.peer, 100) == b"goodbye"
+
+    def test_hanging_up_on_a_side_that_is_gone(self, runtime: Runtime) -> None:
+        pair = Pair(runtime, tcp_pair())
+        closed = runtime.event()
+        pair.channel.on_closed = closed.set
+        pair.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        pair.peer.close()
+        with pair.lock:
+            pair.channel.hang_up(b"bye")
+        assert closed.wait(scaled(5))
+        settle(runtime)
+        assert pair.recorder.calls == []
+        pair.close()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only there the end can wait for the data")
+    def test_the_last_word_and_the_end_are_one_segment(self, runtime: Runtime) -> None:
+        pair = Pair(runtime, tcp_pair())
+
+        def segments() -> int:
+            info = pair.peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 144)
+            return int(struct.unpack_from("I", info, 140)[0])  # tcpi_segs_in, include/uapi/linux/tcp.h
+
+        before = segments()
+        with pair.lock:
+            pair.channel.hang_up(b"bye")
+        assert receive_exactly(pair.peer, 100) == b"bye"
+        assert segments() == before + 1
+        pair.close()
 
     def test_abort_closes_at_once_and_silently(self, pair: Pair) -> None:
         pair.channel.start()

@@ -125,6 +125,13 @@ def test_decrypted_bytes_are_taken_though_the_socket_is_silent(pair: TLSPair) ->
     assert pair.recorder.wait_for(1000) == b"r" * 1000
 
 
+def test_hanging_up_says_goodbye_as_tls_does(pair: TLSPair) -> None:
+    pair.channel.start()
+    with pair.lock:
+        pair.channel.hang_up(b"bye")
+    assert pair.aside(pair.receive, 100) == b"bye"
+
+
 def test_after_a_pause_decrypted_bytes_come(pair: TLSPair) -> None:
     original = pair.recorder.on_data
 
