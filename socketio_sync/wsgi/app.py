@@ -13,7 +13,7 @@ from socketio_sync.engine.http import Response
 from socketio_sync.wsgi import client_files
 from socketio_sync.wsgi.adopt import ServerPeer
 from socketio_sync.wsgi.adopt import find_peer
-from socketio_sync.wsgi.gunicorn import end_keep_alive
+from socketio_sync.wsgi.gunicorn import leave_gunicorn
 from socketio_sync.wsgi.shutdown import HostWatch
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class WSGIApp:
             return _respond(response, request, start_response)
         # The socket is ours: what the server writes reaches nobody, but its access log shows the status.
         start_response(response.status, [])
-        end_keep_alive(start_response)
+        leave_gunicorn(start_response)
         return Left(peer)
 
     def _refuse_twice(self, app: Any) -> None:

@@ -37,14 +37,15 @@ def gunicorn_handle(sock: Any) -> Callable[[Any, Any], None] | None:
     return None if listener is None else partial(worker.handle, listener)
 
 
-def end_keep_alive(start_response: Any) -> None:
-    """Spare gunicorn, if it is that, the look for a next request of a client whose socket was taken.
+def leave_gunicorn(start_response: Any) -> None:
+    """Spare gunicorn, if it is that, headers for nobody and the look for a next request: the socket was taken.
 
-    Where a middleware stands between, gunicorn looks, and finds the end of the stream.
+    Where a middleware stands between, gunicorn writes and looks, and finds the end of the stream.
     """
     module = sys.modules.get("gunicorn.http.wsgi")
     response = getattr(start_response, "__self__", None)
     if module is not None and isinstance(response, module.Response):
+        response.headers_sent = True
         response.force_close()
 
 

@@ -252,7 +252,7 @@ class Middleware:
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_gunicorn_looks_for_no_next_request_of_who_was_taken(wrapped: bool) -> None:
+def test_gunicorn_has_nothing_more_to_do_for_who_was_taken(wrapped: bool) -> None:
     served, client = pair_of()
     environ = {
         "REQUEST_METHOD": "GET",
@@ -271,6 +271,7 @@ def test_gunicorn_looks_for_no_next_request_of_who_was_taken(wrapped: bool) -> N
     body: Any = WSGIApp(io)(environ, start_response)
     assert response.status == "101 Switching Protocols"
     assert response.should_close() is not wrapped
+    assert response.headers_sent is not wrapped
     body.close()
     io.close()
     served.close()
