@@ -69,7 +69,7 @@ class ServerPeer:
 
     def __init__(self, environ: dict[str, Any], sock: Any, reader: Any) -> None:
         self.is_gevent = _is_gevent(sock)
-        self.kind: Kind = "none" if _is_http2(environ) else _kind(sock)
+        self.kind: Kind = "none" if _is_http2(environ) else _kind(sock, self.is_gevent)
         self.upgraded = bool(environ.get("wsgi.websocket"))
         self.spare: Spare | None = None
         self._held: HeldSocket | None = None
@@ -249,12 +249,12 @@ def _is_gevent(sock: Any) -> bool:
     return gevent_socket is not None and isinstance(sock, gevent_socket.socket)
 
 
-def _kind(sock: Any) -> Kind:
-    if not isinstance(sock, (int, _socket.socket)) and not _is_gevent(sock):
+def _kind(sock: Any, is_gevent: bool) -> Kind:
+    if not is_gevent and not isinstance(sock, (int, _socket.socket)):
         return "none"  # another library's: pyOpenSSL's, eventlet's
     if getattr(sock, "_sslobj", None) is not None:
         return "hold"
-    return "adopt" if _is_gevent(sock) or os.name == "posix" else "hold"
+    return "adopt" if is_gevent or os.name == "posix" else "hold"
 
 
 def _has_left(sock: Any) -> bool:

@@ -76,6 +76,12 @@ def test_the_query(text: str, query: dict[str, str]) -> None:
     assert parse_query(text) == query
 
 
+def test_a_query_belongs_to_who_asked() -> None:
+    text = "EIO=4&transport=websocket"
+    parse_query(text)["EIO"] = "3"
+    assert parse_query(text) == {"EIO": "4", "transport": "websocket"}
+
+
 def test_a_query_has_limits() -> None:
     at_the_limit = "&".join(f"k{number}=" for number in range(MAX_QUERY_FIELDS))
     assert len(parse_query(at_the_limit)) == MAX_QUERY_FIELDS
