@@ -98,7 +98,7 @@ class _HotChannel:
 class Channel(_HotChannel):
     """A raw non-blocking socket with a backlog; one class for both runtimes.
 
-    ``write`` and ``hang_up`` need the lock. ``abort``, ``finish``, ``pause`` and ``resume`` neither need nor take it, so
+    ``write`` and ``hang_up`` need the lock. ``abort``, ``finish``, ``pause`` and ``resume`` neither need nor take it:
     they may be called with or without it, from any thread. They take effect at once for the caller; a receiver's call
     that is already on its way in the I/O thread may still arrive.
 
