@@ -125,18 +125,15 @@ class WebSocketTransport:
         """Send a close frame (without a status when ``code`` is None), and close once it is out. Twice is harmless.
 
         Args:
-            answering: it is the answer to the client's own, behind which nothing comes (RFC 6455, 5.5.1).
+            answering: it answers the client's, which was read just now, in the I/O thread.
         """
         with self.connection.lock:
             if self._ended:
                 return
             self._ended = True
-            frame = close_frame(code)
-            if answering:
-                self.channel.hang_up(frame)
-            else:
-                self.channel.write(frame)
-                self.channel.finish()  # nothing may come behind the close frame
+            write = self.channel.write_last if answering else self.channel.write
+            write(close_frame(code))
+            self.channel.finish()  # nothing may come behind the close frame (RFC 6455, 5.5.1)
 
     def abort(self) -> None:
         """Close at once; what waits is lost."""

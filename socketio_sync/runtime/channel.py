@@ -33,8 +33,6 @@ WRITE = 4
 
 READ_SIZE = 16_384
 MAX_READ_SIZE = 262_144
-LINGER = 2.0
-"""Seconds that a finished channel waits for its other side to take our bytes, and to end."""
 LONGEST_LINGER = 30.0
 """Seconds after which a finished channel is closed whatever its other side does (the limit of npm's ws)."""
 SMALL = 4096
@@ -49,7 +47,7 @@ Input = tuple["Channel", bytes | int]
 _get_ident = native.original("_thread", "get_ident")
 
 _NOT_NOW = (-errno.EAGAIN, -errno.EINTR)
-_MORE_COMES: int = getattr(socket, "MSG_MORE", 0)  # Linux: the segment waits for what follows, if only the end
+_MORE_COMES: int = getattr(socket, "MSG_MORE", 0)  # Linux: the segment waits a little for what follows
 
 _IDLE, _DATA, _LOOK, _DISCARD = range(4)  # what becomes of input
 
@@ -98,9 +96,9 @@ class _HotChannel:
 class Channel(_HotChannel):
     """A raw non-blocking socket with a backlog; one class for both runtimes.
 
-    ``write`` and ``hang_up`` need the lock. ``abort``, ``finish``, ``pause`` and ``resume`` neither need nor take it:
-    they may be called with or without it, from any thread. They take effect at once for the caller; a receiver's call
-    that is already on its way in the I/O thread may still arrive.
+    ``write`` and ``write_last`` need the lock. ``abort``, ``finish``, ``pause`` and ``resume`` neither need nor take
+    it, so they may be called with or without it, from any thread. They take effect at once for the caller; a
+    receiver's call that is already on its way in the I/O thread may still arrive.
 
     Attributes:
         waiting: bytes kept because the kernel took no more.
@@ -329,6 +327,21 @@ class Channel(_HotChannel):
             self._backlog.append(data)
             self.waiting += len(data)
 
+    def write_last(self, data: bytes) -> None:
+        """As ``write``, in the I/O thread and with ``finish`` right behind it: both leave in one segment.
+
+        So the kernel sends once, and the client wakes up once. Were the I/O thread held up before the end, the kernel
+        would send the data after 0.2 s or the connection's retransmission timeout.
+        """
+        if self._backlog is not None or self.corked or self.direct_fd < 0:
+            self.write(data)
+        elif not self.closed:
+            try:
+                sent = self.sock.send(data, _MORE_COMES)
+            except OSError as error:
+                sent = -(error.errno or errno.EIO)
+            self.sent(data, sent)
+
     def sent(self, data: bytes, result: int) -> None:
         """Under the lock: the kernel was given data. ``result``: how much it took, or an error's number, negative."""
         if result >= 0 or result in _NOT_NOW:
@@ -410,7 +423,7 @@ class Channel(_HotChannel):
         self.gone = True
         self._runtime.call_soon(self._dispose)
 
-    def finish(self, linger: float = LINGER) -> None:
+    def finish(self, linger: float = 2.0) -> None:
         """Send what waits, end our half, ignore input until the other side ends its half, then close.
 
         What was gathered is not sent any more: a last ``write`` comes before this.
@@ -421,30 +434,6 @@ class Channel(_HotChannel):
         self.closed = True
         self.gone = True
         self._runtime.call_soon(self._finish, linger)
-
-    def hang_up(self, last: bytes) -> None:
-        """Send ``last``, and close as soon as it is out, for the other side has said its own last word. Needs the lock.
-
-        The receiver hears nothing more. ``last`` and the end of our half travel in one segment: the kernel sends and
-        the client wakes up once. (Input that is still unread would make the close a reset.)
-        """
-        self.gone = True
-        if self._backlog is not None or self.corked:
-            self.write(last)
-        elif not self.closed:
-            try:
-                sent = self.sock.send(last, _MORE_COMES)
-            except OSError as error:
-                sent = -(error.errno or errno.EIO)
-            self.sent(last, sent)
-        self.closed = True
-        self._runtime.call_soon(self._hang_up)
-
-    def _hang_up(self) -> None:
-        if self.waiting:
-            self._finish(LINGER)
-        else:
-            self._dispose()
 
     def _finish(self, linger: float) -> None:
         if self.fd < 0 or self._mode == _DISCARD:

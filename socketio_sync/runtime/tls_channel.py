@@ -82,10 +82,6 @@ class TLSChannel(Channel):
         super().__init__(runtime, _TLSSocket(sock, lock), lock, receiver)
         self.direct_fd = -1
 
-    def hang_up(self, last: bytes) -> None:
-        self.write(last)
-        self.finish()
-
     def _start(self, initial: bytes) -> None:
         super()._start(initial)
         self.on_readable()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Protocol
@@ -86,8 +87,7 @@ class WSGIApp:
             return _respond(response, request, start_response)
         # The socket is ours: what the server writes reaches nobody, but its access log shows the status.
         start_response(response.status, [])
-        leave_gunicorn(start_response)
-        return Left(peer)
+        return Left(peer, start_response)
 
     def _refuse_twice(self, app: Any) -> None:
         """Follow the applications inside: a Flask app has its ``wsgi_app`` as we have."""
@@ -111,9 +111,15 @@ class Left(list[bytes]):
     One empty string makes uWSGI write the headers before it closes the response instead of after it.
     """
 
-    def __init__(self, peer: ServerPeer) -> None:
+    def __init__(self, peer: ServerPeer, start_response: StartResponse) -> None:
         super().__init__([b""])
         self._spare = peer.spare
+        self._start_response = start_response
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The server writes now: no middleware can fail any more, and want its answer logged."""
+        leave_gunicorn(self._start_response)
+        return super().__iter__()
 
     def close(self) -> None:
         """PEP 3333: the server is done with the response."""

@@ -10,9 +10,12 @@ from socketio_sync.runtime.timer_wheel import Timer
 from tests.engine.served import Served
 from tests.engine.served import closed
 from tests.engine.served import served
+from tests.support.wire import CLOSE
+from tests.support.wire import PONG
 from tests.support.wire import Closed
 from tests.support.wire import Wire
 from tests.support.wire import fetch
+from tests.support.wire import frame
 from tests.support.wire import until
 
 
@@ -133,12 +136,19 @@ def test_a_get_that_the_close_packet_overtakes(runtime: str) -> None:
             assert server.fetch(client.target).status == 400
 
 
-def test_nothing_is_awaited_of_a_client_that_has_said_goodbye(runtime: str) -> None:
+@pytest.mark.parametrize("behind", [frame(PONG, b""), b"what is not allowed" * 2000])
+def test_what_was_sent_reaches_a_client_that_closes_and_goes_on_sending(runtime: str, behind: bytes) -> None:
     with served(runtime) as server:
         wire = server.websocket()
-        wire.close_frame(1000)
-        assert closed(wire) == Closed(1000)
-        assert not server.engine.runtime.channels, "the client, who has not ended its half, is waited for"
+        connection = server.connection()
+        for _ in range(20):
+            connection.send("x" * 50_000)  # more than a small window: most of it lies in the kernel
+        wire.sock.sendall(frame(CLOSE, b"\x03\xe8"))
+        assert server.end() == ("transport close", None)
+        wire.sock.sendall(behind)
+        for _ in range(20):
+            assert wire.receive() == "4" + "x" * 50_000
+        assert wire.receive() == Closed(1000)
 
 
 def test_a_client_that_does_not_answer_a_close_frame(runtime: str) -> None:

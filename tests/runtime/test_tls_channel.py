@@ -125,10 +125,11 @@ def test_decrypted_bytes_are_taken_though_the_socket_is_silent(pair: TLSPair) ->
     assert pair.recorder.wait_for(1000) == b"r" * 1000
 
 
-def test_hanging_up_says_goodbye_as_tls_does(pair: TLSPair) -> None:
+def test_the_last_word(pair: TLSPair) -> None:
     pair.channel.start()
     with pair.lock:
-        pair.channel.hang_up(b"bye")
+        pair.channel.write_last(b"bye")
+        pair.channel.finish()
     assert pair.aside(pair.receive, 100) == b"bye"
 
 

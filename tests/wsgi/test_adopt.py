@@ -270,6 +270,8 @@ def test_gunicorn_has_nothing_more_to_do_for_who_was_taken(wrapped: bool) -> Non
     io = Server(runtime="threads")
     body: Any = WSGIApp(io)(environ, start_response)
     assert response.status == "101 Switching Protocols"
+    assert not response.headers_sent, "a middleware that fails now is to have its 500 in the log"
+    assert [*body] == [b""]
     assert response.should_close() is not wrapped
     assert response.headers_sent is not wrapped
     body.close()
