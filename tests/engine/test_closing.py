@@ -136,7 +136,7 @@ def test_a_get_that_the_close_packet_overtakes(runtime: str) -> None:
             assert server.fetch(client.target).status == 400
 
 
-@pytest.mark.parametrize("behind", [frame(PONG, b""), b"what is not allowed" * 2000])
+@pytest.mark.parametrize("behind", [frame(PONG, b""), b"what is not allowed" * 2000], ids=["pong", "rubbish"])
 def test_what_was_sent_reaches_a_client_that_closes_and_goes_on_sending(runtime: str, behind: bytes) -> None:
     with served(runtime) as server:
         wire = server.websocket()
