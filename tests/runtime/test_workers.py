@@ -583,16 +583,17 @@ def in_hub(runtime: GeventRuntime, fn: Callable[[], object]) -> BaseException | 
 
 FORKING = """
 import os
-import gevent
+import gevent.os
 from socketio_sync.runtime import greenlets
 
 greenlets.GATHER_SECONDS = 100  # however long it takes to fork, the job counts as quick
 runtime = greenlets.GeventRuntime()
-begun = []
+begun, child = [], []
 
 def fork():
     begun.append("fork")
-    if not gevent.fork():  # the worker goes on in the child as well, but not with its parent's jobs
+    child.append(gevent.fork())
+    if not child[0]:  # the worker goes on in the child as well, but not with its parent's jobs
         runtime.submit(lambda: gevent.spawn(end_child))
 
 def end_child():
@@ -602,7 +603,7 @@ gevent.spawn(lambda: [runtime.submit(fork), runtime.submit(lambda: begun.append(
 while "next" not in begun:
     gevent.sleep(0.001)
 assert begun == ["fork", "next"]
-print("status", os.waitstatus_to_exitcode(os.waitpid(-1, 0)[1]))
+print("status", os.waitstatus_to_exitcode(gevent.os.waitpid(child[0], 0)[1]))  # gevent may have asked already
 """
 
 
