@@ -592,7 +592,7 @@ begun, child = [], []
 
 def fork():
     begun.append("fork")
-    child.append(gevent.fork())
+    child.append(gevent.os.fork_gevent())  # and gevent itself does not wait for its end
     if not child[0]:  # the worker goes on in the child as well, but not with its parent's jobs
         runtime.submit(lambda: gevent.spawn(end_child))
 
@@ -603,7 +603,7 @@ gevent.spawn(lambda: [runtime.submit(fork), runtime.submit(lambda: begun.append(
 while "next" not in begun:
     gevent.sleep(0.001)
 assert begun == ["fork", "next"]
-print("status", os.waitstatus_to_exitcode(gevent.os.waitpid(child[0], 0)[1]))  # gevent may have asked already
+print("status", os.waitstatus_to_exitcode(os.waitpid(child[0], 0)[1]))
 """
 
 
