@@ -92,7 +92,8 @@ class WebSocketTransport:
             elif kind is Ping:
                 self._answer_ping(message.data)  # type: ignore[union-attr]
             elif kind is Close:
-                self._lost("transport close", None, message.code, answering=True)  # type: ignore[union-attr]
+                self.end(message.code, answering=True)  # type: ignore[union-attr]
+                self.connection.transport_lost(self, "transport close", None)
         if error is not None:
             self._lost("transport error", DisconnectDetails(error.reason, error.code), error.code)
 
@@ -113,10 +114,8 @@ class WebSocketTransport:
             if not self._ended and not self.channel.waiting:
                 self.channel.write(pong_frame(data))
 
-    def _lost(
-        self, reason: str, details: DisconnectDetails | None, code: int | None, *, answering: bool = False
-    ) -> None:
-        self.end(code, answering=answering)
+    def _lost(self, reason: str, details: DisconnectDetails | None, code: int | None) -> None:
+        self.end(code)
         self.connection.transport_lost(self, reason, details)
 
     # -- the end -------------------------------------------------------------------------------------------------------

@@ -429,8 +429,9 @@ class TestEnds:
         assert closed.wait(scaled(5))
 
     def test_no_last_word_behind_the_end(self, pair: Pair) -> None:
-        pair.channel.finish()
-        say_goodbye(pair)
+        with pair.lock:
+            pair.channel.finish()
+            pair.channel.write_last(b"bye")
         assert receive_exactly(pair.peer, 100) == b""
 
     @pytest.mark.skipif(sys.platform != "linux", reason="only there the end can wait for the data")
